@@ -1,0 +1,138 @@
+//! What the author of a plugin writes.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+#[doc(hidden)]
+pub use crate::abi::{create, manifest};
+use crate::{ErrorKind, Host, PluginError, PresenceUpdate, Request, Response, Route, Snapshot};
+
+/// What a plugin is: its name, and what it answers, hears and says.
+#[derive(Debug, Clone, Copy)]
+pub struct Manifest {
+    /// The plugin's name, for logs and for its configuration.
+    pub name: &'static str,
+    /// The plugin's own version.
+    pub version: &'static str,
+    /// The engines that it works with, for example `NOWEB`. None means any. The host answers 422
+    /// for a session of another engine.
+    pub engines: &'static [&'static str],
+    /// The paths that it answers.
+    pub routes: &'static [Route],
+    /// The kinds of engine event for [`Plugin::on_event`], for example `messages.upsert`.
+    pub consumes: &'static [&'static str],
+    /// The events that it emits.
+    pub emits: &'static [&'static str],
+    /// Its part of the host's OpenAPI document, as JSON with `paths` and `components`; may be empty.
+    pub openapi: &'static str,
+}
+
+impl Manifest {
+    /// A manifest with nothing in it, to be completed by struct update.
+    pub const EMPTY: Self = Self {
+        name: "",
+        version: "",
+        engines: &[],
+        routes: &[],
+        consumes: &[],
+        emits: &[],
+        openapi: "",
+    };
+}
+
+/// A feature that a gateway loads at run time.
+///
+/// Every call is guarded: a panic costs the caller one error, never the host's life. Calls come from
+/// many threads at once, but those of one session's events come one after the other, in order.
+pub trait Plugin: Send + Sync + Sized + 'static {
+    /// What the plugin is.
+    const MANIFEST: Manifest;
+
+    /// Makes an instance from its configuration (JSON; empty when there is none) and, when it
+    /// takes over from an earlier instance, from that one's state.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration or the state makes no sense. The host then does not start.
+    fn create(host: Host, config: &[u8], restore: Option<Snapshot>) -> Result<Self, PluginError>;
+
+    /// Answers a request to one of the manifest's routes. The future is dropped when the client
+    /// goes away.
+    fn handle(
+        self: Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, PluginError>> + Send + 'static;
+
+    /// Takes one presence event of an engine: a chat, and the participants that it is about.
+    ///
+    /// # Errors
+    ///
+    /// What the host writes to its log.
+    fn on_presence(
+        &self,
+        session: &str,
+        chat: &str,
+        updates: &[PresenceUpdate<'_>],
+    ) -> Result<(), PluginError> {
+        let _ = (session, chat, updates);
+        Ok(())
+    }
+
+    /// Takes an engine event of a kind that the manifest consumes, as the engine's own JSON.
+    ///
+    /// # Errors
+    ///
+    /// What the host writes to its log.
+    fn on_event(&self, kind: &str, session: &str, data: &[u8]) -> Result<(), PluginError> {
+        let _ = (kind, session, data);
+        Ok(())
+    }
+
+    /// Writes the state, for the instance that takes over.
+    fn export_state(
+        self: Arc<Self>,
+    ) -> impl Future<Output = Result<Snapshot, PluginError>> + Send + 'static {
+        async { Err(PluginError::new(ErrorKind::UNSUPPORTED, "the plugin keeps no state")) }
+    }
+
+    /// Winds down; whatever still runs after `deadline` is dropped.
+    fn stop(
+        self: Arc<Self>,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<(), PluginError>> + Send + 'static {
+        let _ = deadline;
+        async { Ok(()) }
+    }
+}
+
+/// Exports a [`Plugin`] from a library of crate type `cdylib`.
+///
+/// A library that aborts on a panic would take its host with it, so that `panic = "abort"` does not
+/// compile.
+#[macro_export]
+macro_rules! export_plugin {
+    ($plugin:ty) => {
+        #[cfg(panic = "abort")]
+        ::core::compile_error!(
+            "a plugin must be built with panic = \"unwind\": its host outlives its panics"
+        );
+        const _: () = {
+            use $crate::abi_stable;
+            extern "C" fn manifest() -> $crate::abi::Manifest_Ref {
+                $crate::manifest::<$plugin>()
+            }
+            extern "C" fn create(
+                host: $crate::abi::HostHandle,
+                config: abi_stable::std_types::RSlice<'_, u8>,
+                restore: abi_stable::std_types::ROption<$crate::Snapshot>,
+            ) -> $crate::abi::FfiResult<$crate::abi::InstanceHandle> {
+                $crate::create::<$plugin>(host, config, restore)
+            }
+            #[abi_stable::export_root_module]
+            #[doc(hidden)]
+            pub fn host_abi_plugin() -> $crate::abi::PluginModule_Ref {
+                use abi_stable::prefix_type::PrefixTypeTrait as _;
+                $crate::abi::PluginModule { manifest, create }.leak_into_prefix()
+            }
+        };
+    };
+}
