@@ -1,0 +1,174 @@
+//! Tells when nothing is left to do but wait.
+//!
+//! A clock that is stepped must not move on before what its last step woke has run. [`Activity`]
+//! counts the tracked tasks that are runnable: woken and not yet polled, or being polled. A task that
+//! sleeps, or waits for a socket, does not count.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+
+/// A count of runnable tasks. Cheap to clone; clones share the count.
+#[derive(Clone, Default)]
+pub struct Activity(Arc<Count>);
+
+#[derive(Default)]
+struct Count {
+    runnable: AtomicI64,
+    idle: Notify,
+}
+
+impl Count {
+    fn add(&self, change: i64) {
+        if self.runnable.fetch_add(change, Ordering::SeqCst) + change == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+}
+
+impl Activity {
+    /// A count of its own, at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts `task` whenever it is runnable, from now until it ends or is dropped.
+    pub fn track<T: 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        self.0.add(1);
+        let state = Arc::new(Task {
+            count: self.0.clone(),
+            phase: AtomicU8::new(RUNNABLE),
+            outer: AtomicWaker::new(),
+        });
+        Tracked { task: Box::pin(task), waker: Waker::from(state.clone()), state }
+    }
+
+    /// Waits until no tracked task is runnable.
+    pub async fn idle(&self) {
+        loop {
+            let idle = self.0.idle.notified();
+            if self.0.runnable.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl fmt::Debug for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runnable = self.0.runnable.load(Ordering::SeqCst);
+        f.debug_struct("Activity").field("runnable", &runnable).finish()
+    }
+}
+
+const WAITING: u8 = 0;
+const RUNNABLE: u8 = 1;
+const ENDED: u8 = 2;
+
+struct Task {
+    count: Arc<Count>,
+    phase: AtomicU8,
+    outer: AtomicWaker,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let woken =
+            self.phase.compare_exchange(WAITING, RUNNABLE, Ordering::SeqCst, Ordering::SeqCst);
+        if woken.is_ok() {
+            self.count.add(1);
+        }
+        self.outer.wake();
+    }
+}
+
+struct Tracked<T> {
+    task: Pin<Box<dyn Future<Output = T> + Send>>,
+    waker: Waker,
+    state: Arc<Task>,
+}
+
+impl<T> Future for Tracked<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        self.state.outer.register(cx.waker());
+        let state = self.state.clone();
+        // The poll itself counts, so that the count cannot touch zero between a wake and its work.
+        state.count.add(1);
+        let _polling = Polling(&state);
+        if state.phase.swap(WAITING, Ordering::SeqCst) == RUNNABLE {
+            state.count.add(-1);
+        }
+        let waker = self.waker.clone();
+        self.task.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+}
+
+struct Polling<'a>(&'a Task);
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.0.count.add(-1);
+    }
+}
+
+impl<T> Drop for Tracked<T> {
+    fn drop(&mut self) {
+        if self.state.phase.swap(ENDED, Ordering::SeqCst) == RUNNABLE {
+            self.state.count.add(-1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::Activity;
+
+    #[tokio::test]
+    async fn a_task_that_waits_is_idle_and_one_that_was_woken_is_not() {
+        let activity = Activity::new();
+        let (wake, woken) = oneshot::channel::<()>();
+        let mut task = Box::pin(activity.track(woken));
+        assert!(activity.idle().now_or_never().is_none(), "not polled yet");
+        assert!((&mut task).now_or_never().is_none());
+        assert!(activity.idle().now_or_never().is_some(), "waits for the channel");
+        wake.send(()).unwrap();
+        assert!(activity.idle().now_or_never().is_none(), "was woken");
+        task.await.unwrap();
+        assert!(activity.idle().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_task_no_longer_counts_even_when_it_is_woken_later() {
+        let activity = Activity::new();
+        let (wake, woken) = oneshot::channel::<()>();
+        let mut task = Box::pin(activity.track(woken));
+        assert!((&mut task).now_or_never().is_none());
+        drop(task);
+        let _ = wake.send(());
+        assert!(activity.idle().now_or_never().is_some());
+    }
+}

@@ -1,0 +1,379 @@
+//! Where all time comes from.
+//!
+//! A gateway, its plugins and its engines read one [`Clock`] and sleep on it. [`SystemClock`] is the
+//! world's time; [`VirtualClock`] belongs to a test or a simulation, which may stop it, step it or let
+//! it run fast.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::activity::Activity;
+
+/// A source of time.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The time, in Unix milliseconds. It never goes back.
+    fn now_ms(&self) -> u64;
+
+    /// Waits for so long by this clock.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// The world's time: the wall clock when it is made, the monotonic clock from then on.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    started_ms: u64,
+    started: Instant,
+}
+
+impl SystemClock {
+    /// The world's time from now on.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
+    pub fn new() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { started_ms: millis(since), started: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        self.started_ms + millis(self.started.elapsed())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// How a [`VirtualClock`] moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// Only when [`VirtualClock::advance`] is called.
+    Stepped,
+    /// By itself, so many times as fast as the world.
+    Running {
+        /// Virtual seconds in a second of the world; above zero.
+        speed: f64,
+    },
+}
+
+/// A clock that can be stopped, stepped and let run. Cheap to clone; clones are one clock.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use host_sdk::{Activity, Clock, VirtualClock};
+/// use std::time::Duration;
+///
+/// let clock = VirtualClock::stepped(1_686_719_326_000);
+/// let activity = Activity::new();
+/// let hour = tokio::spawn(activity.track(clock.sleep(Duration::from_secs(3600))));
+/// clock.advance(Duration::from_secs(3600), &activity).await;
+/// hour.await.unwrap();
+/// assert_eq!(clock.now_ms(), 1_686_722_926_000);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct VirtualClock(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// One step at a time.
+    stepping: tokio::sync::Mutex<()>,
+    /// Told when a timer is added, for who waits for [`VirtualClock::next_timer`].
+    added: tokio::sync::Notify,
+}
+
+struct State {
+    pace: Pace,
+    /// The virtual time at `anchor`.
+    base_ms: u64,
+    anchor: Instant,
+    timers: BTreeMap<TimerKey, Waker>,
+    next_timer: u64,
+}
+
+/// Deadline in Unix milliseconds, then the order in which timers were made.
+type TimerKey = (u64, u64);
+
+impl State {
+    fn now_ms(&self) -> u64 {
+        match self.pace {
+            Pace::Stepped => self.base_ms,
+            Pace::Running { speed } => self.base_ms + millis(self.anchor.elapsed().mul_f64(speed)),
+        }
+    }
+
+    fn re_anchor(&mut self, now_ms: u64) {
+        self.base_ms = now_ms;
+        self.anchor = Instant::now();
+    }
+}
+
+impl VirtualClock {
+    /// A clock that stands at `now_ms` (Unix milliseconds) until it is advanced.
+    #[must_use]
+    pub fn stepped(now_ms: u64) -> Self {
+        Self::new(now_ms, Pace::Stepped)
+    }
+
+    /// A clock that starts at `now_ms` (Unix milliseconds) and runs `speed` times as fast as the
+    /// world.
+    ///
+    /// # Panics
+    ///
+    /// When `speed` is not a finite number above zero.
+    #[must_use]
+    pub fn running(now_ms: u64, speed: f64) -> Self {
+        Self::new(now_ms, Pace::Running { speed })
+    }
+
+    fn new(now_ms: u64, pace: Pace) -> Self {
+        check(pace);
+        let anchor = Instant::now();
+        let timers = BTreeMap::new();
+        Self(Arc::new(Shared {
+            state: Mutex::new(State { pace, base_ms: now_ms, anchor, timers, next_timer: 0 }),
+            stepping: tokio::sync::Mutex::new(()),
+            added: tokio::sync::Notify::new(),
+        }))
+    }
+
+    /// How the clock moves.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.0.state.lock().pace
+    }
+
+    /// Changes how the clock moves, from the time that it shows now.
+    ///
+    /// # Panics
+    ///
+    /// When the speed is not a finite number above zero.
+    pub fn set_pace(&self, pace: Pace) {
+        check(pace);
+        let wakers: Vec<Waker> = {
+            let mut state = self.0.state.lock();
+            let now_ms = state.now_ms();
+            state.re_anchor(now_ms);
+            state.pace = pace;
+            // Sleepers look at the new pace and wait anew.
+            state.timers.values().cloned().collect()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// How long until the next timer is due; `None` without timers.
+    #[must_use]
+    pub fn until_next_timer(&self) -> Option<Duration> {
+        let state = self.0.state.lock();
+        let ((deadline, _), _) = state.timers.first_key_value()?;
+        Some(Duration::from_millis(deadline.saturating_sub(state.now_ms())))
+    }
+
+    /// Waits until there is a timer, and says how far off it is.
+    pub async fn next_timer(&self) -> Duration {
+        loop {
+            let added = self.0.added.notified();
+            if let Some(until) = self.until_next_timer() {
+                return until;
+            }
+            added.await;
+        }
+    }
+
+    /// Moves a stepped clock on. Timers fire one at a time, by deadline and then by age, and
+    /// after each one all that `activity` tracks runs until it waits again. A running clock
+    /// jumps to the target in the same way and runs on from there.
+    pub async fn advance(&self, by: Duration, activity: &Activity) {
+        let _alone = self.0.stepping.lock().await;
+        activity.idle().await;
+        let target = self.now_ms().saturating_add(millis(by));
+        while let Some(waker) = self.take_due(target) {
+            waker.wake();
+            activity.idle().await;
+        }
+        self.move_to(target);
+        activity.idle().await;
+    }
+
+    /// Takes the next timer that is due by `target`, the time moving to its deadline.
+    fn take_due(&self, target: u64) -> Option<Waker> {
+        let mut state = self.0.state.lock();
+        let entry = state.timers.first_entry()?;
+        let (deadline, _) = *entry.key();
+        if deadline > target {
+            return None;
+        }
+        let waker = entry.remove();
+        let now_ms = state.now_ms().max(deadline);
+        state.re_anchor(now_ms);
+        Some(waker)
+    }
+
+    fn move_to(&self, target: u64) {
+        let mut state = self.0.state.lock();
+        let now_ms = state.now_ms().max(target);
+        state.re_anchor(now_ms);
+    }
+}
+
+fn check(pace: Pace) {
+    if let Pace::Running { speed } = pace {
+        assert!(speed.is_finite() && speed > 0.0, "a clock's speed must be above zero: {speed}");
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now_ms(&self) -> u64 {
+        self.0.state.lock().now_ms()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let key = {
+            let mut state = self.0.state.lock();
+            state.next_timer += 1;
+            (state.now_ms().saturating_add(millis(duration)), state.next_timer)
+        };
+        Box::pin(Sleep { clock: self.0.clone(), key, real: None })
+    }
+}
+
+impl fmt::Debug for VirtualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state.lock();
+        f.debug_struct("VirtualClock")
+            .field("pace", &state.pace)
+            .field("now_ms", &state.now_ms())
+            .field("timers", &state.timers.len())
+            .finish()
+    }
+}
+
+struct Sleep {
+    clock: Arc<Shared>,
+    key: TimerKey,
+    /// What wakes the sleeper of a running clock.
+    real: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            let (left, pace) = {
+                let mut state = this.clock.state.lock();
+                let left = this.key.0.saturating_sub(state.now_ms());
+                if left == 0 {
+                    return Poll::Ready(());
+                }
+                let before = state.timers.insert(this.key, cx.waker().clone());
+                let pace = state.pace;
+                drop(state);
+                // A waker may own the last reference to a task that holds a sleep of this clock.
+                drop(before);
+                (left, pace)
+            };
+            this.clock.added.notify_waiters();
+            let Pace::Running { speed } = pace else {
+                this.real = None;
+                return Poll::Pending;
+            };
+            let mut real = Box::pin(tokio::time::sleep(Duration::from_millis(left).div_f64(speed)));
+            if real.as_mut().poll(cx).is_pending() {
+                this.real = Some(real);
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let waker = self.clock.state.lock().timers.remove(&self.key);
+        drop(waker);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use parking_lot::Mutex;
+
+    use super::{Clock, Pace, VirtualClock};
+    use crate::activity::Activity;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn timers_fire_one_at_a_time_in_the_order_of_their_deadlines_and_age() {
+        let (clock, activity) = (VirtualClock::stepped(1_000), Activity::new());
+        let fired = Arc::new(Mutex::new(Vec::new()));
+        for (name, after) in [("c", 3), ("a", 1), ("b", 1), ("d", 9)] {
+            let (sleep, fired, clock) = (clock.sleep(seconds(after)), fired.clone(), clock.clone());
+            tokio::spawn(activity.track(async move {
+                sleep.await;
+                fired.lock().push((name, clock.now_ms()));
+            }));
+        }
+        clock.advance(seconds(5), &activity).await;
+        assert_eq!(*fired.lock(), [("a", 2_000), ("b", 2_000), ("c", 4_000)]);
+        assert_eq!(clock.now_ms(), 6_000);
+    }
+
+    #[tokio::test]
+    async fn a_chain_of_sleeps_is_followed_to_its_end_within_one_advance() {
+        let (clock, activity) = (VirtualClock::stepped(0), Activity::new());
+        let inner = clock.clone();
+        let chain = tokio::spawn(activity.track(async move {
+            for _ in 0..10 {
+                inner.sleep(seconds(1)).await;
+            }
+            inner.now_ms()
+        }));
+        clock.advance(seconds(60), &activity).await;
+        assert_eq!(chain.await.unwrap(), 10_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_running_clock_is_as_many_times_as_fast_as_it_was_told() {
+        let clock = VirtualClock::running(0, 60.0);
+        clock.sleep(seconds(60)).await;
+        assert!((60_000..60_100).contains(&clock.now_ms()), "{clock:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleeper_follows_a_change_of_pace() {
+        let (clock, activity) = (VirtualClock::stepped(0), Activity::new());
+        let sleeper = tokio::spawn(activity.track(clock.sleep(seconds(100))));
+        activity.idle().await;
+        clock.set_pace(Pace::Running { speed: 100.0 });
+        sleeper.await.unwrap();
+        assert!(clock.now_ms() >= 100_000);
+    }
+}
