@@ -562,7 +562,7 @@ impl RootModule for PluginModule_Ref {
 }
 
 #[doc(hidden)]
-pub use plugin_side::{create, manifest};
+pub use plugin_side::{create, linked, manifest};
 
 #[doc(inline)]
 pub use host_side::{BoxFuture, HostSide, LivePlugin, host_handle};

@@ -10,7 +10,7 @@ use abi_stable::{
 
 use super::{
     FfiReply, FfiResult, HostHandle, Instance, Instance_TO, InstanceHandle, Manifest, Manifest_Ref,
-    PresenceUpdate, Request, Response, Snapshot,
+    PluginModule, PluginModule_Ref, PresenceUpdate, Request, Response, Snapshot,
 };
 use crate::{
     Host, Plugin, forward,
@@ -53,19 +53,43 @@ impl<P: Plugin> Instance for Shim<P> {
     }
 }
 
-/// Makes an instance of `P`; called by what `export_plugin!` writes.
+/// Makes an instance of `P` in a library of its own; called by what `export_plugin!` writes.
 pub fn create<P: Plugin>(
     host: HostHandle,
     config: RSlice<'_, u8>,
     restore: ROption<Snapshot>,
 ) -> FfiResult<InstanceHandle> {
+    let host = Host::new(host);
+    forward::install(&host);
+    create_with::<P>(host, config, restore)
+}
+
+fn create_with<P: Plugin>(
+    host: Host,
+    config: RSlice<'_, u8>,
+    restore: ROption<Snapshot>,
+) -> FfiResult<InstanceHandle> {
     guard("create", || {
-        let host = Host::new(host);
-        forward::install(&host);
         let plugin = P::create(host, config.as_slice(), restore.into_option())?;
         let shim = Shim(CatchDrop::new(Arc::new(plugin)));
         Ok(Instance_TO::from_ptr(RArc::new(shim), TD_Opaque))
     })
+}
+
+/// The module of a plugin that is linked into its host. It logs to the host's subscriber by itself.
+#[must_use]
+pub fn linked<P: Plugin>() -> PluginModule_Ref {
+    extern "C" fn of<P: Plugin>() -> Manifest_Ref {
+        manifest::<P>()
+    }
+    extern "C" fn create<P: Plugin>(
+        host: HostHandle,
+        config: RSlice<'_, u8>,
+        restore: ROption<Snapshot>,
+    ) -> FfiResult<InstanceHandle> {
+        create_with::<P>(Host::new(host), config, restore)
+    }
+    PluginModule { manifest: of::<P>, create: create::<P> }.leak_into_prefix()
 }
 
 /// The manifest of `P`, written once and kept for the life of the process.
