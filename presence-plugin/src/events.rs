@@ -1,0 +1,42 @@
+//! What the engine tells.
+
+mod connection_open;
+mod message_upsert;
+pub(crate) mod presence_update;
+
+use std::sync::Arc;
+
+use host_abi::{ErrorKind, PluginError};
+
+use crate::{
+    context::Context,
+    dialect::noweb::{CONNECTION_UPDATE, DialectError, MESSAGES_UPSERT, PRESENCE_UPDATE},
+};
+
+/// The kinds of event that are wanted.
+pub(crate) const CONSUMES: &[&str] = &[PRESENCE_UPDATE, MESSAGES_UPSERT, CONNECTION_UPDATE];
+
+/// Takes an event of one of [`CONSUMES`]; any other is none of ours.
+pub(crate) fn take(
+    context: &Arc<Context>,
+    kind: &str,
+    session: &str,
+    data: &[u8],
+) -> Result<(), PluginError> {
+    match kind {
+        PRESENCE_UPDATE => presence_update::take_json(context, session, data),
+        MESSAGES_UPSERT => message_upsert::take(context, session, data),
+        CONNECTION_UPDATE => connection_open::take(context, session, data),
+        _ => Ok(()),
+    }
+}
+
+/// Counts an event that makes no sense, and says why for the host's log.
+fn refused(context: &Context, kind: &str, error: &dyn std::fmt::Display) -> PluginError {
+    context.counters.malformed();
+    PluginError::new(ErrorKind::INVALID, format!("{kind}: {error}"))
+}
+
+fn unreadable(context: &Context, kind: &'static str) -> impl Fn(DialectError) -> PluginError {
+    move |error| refused(context, kind, &error)
+}

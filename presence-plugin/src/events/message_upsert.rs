@@ -1,0 +1,59 @@
+//! A message from somebody who was typing or recording: they have sent it, so they are online.
+
+use host_abi::PluginError;
+
+use super::{presence_update::apply, unreadable};
+use crate::{
+    context::Context,
+    dialect::noweb::{Author, MESSAGES_UPSERT, MessagesEvent},
+    jid::{Jid, JidError},
+    presence::{Presence, Record},
+};
+
+/// Takes new messages.
+pub(super) fn take(context: &Context, session: &str, data: &[u8]) -> Result<(), PluginError> {
+    let event = MessagesEvent::read(data).map_err(unreadable(context, MESSAGES_UPSERT))?;
+    let mut outcome = Ok(());
+    for author in event.authors() {
+        // One message that cannot be told on must not keep the others back.
+        outcome = outcome.and(take_message(context, session, author));
+    }
+    outcome
+}
+
+fn take_message(
+    context: &Context,
+    session: &str,
+    author: Option<Author<'_>>,
+) -> Result<(), PluginError> {
+    let Some(author) = author else {
+        context.counters.malformed();
+        return Ok(());
+    };
+    match (Jid::parse(author.chat), Jid::parse(author.participant)) {
+        (Ok(chat), Ok(participant)) => stop_writing(context, session, &chat, participant),
+        (Err(JidError::Elsewhere(_)), _) | (_, Err(JidError::Elsewhere(_))) => {
+            context.counters.elsewhere();
+            Ok(())
+        }
+        _ => {
+            context.counters.malformed();
+            Ok(())
+        }
+    }
+}
+
+fn stop_writing(
+    context: &Context,
+    session: &str,
+    chat: &Jid<'_>,
+    participant: Jid<'_>,
+) -> Result<(), PluginError> {
+    let known = context.session(session).state.read().record(chat, &participant);
+    match known.map(|record| record.presence) {
+        Some(Presence::Typing | Presence::Recording) => {
+            apply(context, session, chat, vec![(participant, Record::of(Presence::Online))])
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,124 @@
+//! What is known of one participant.
+
+use std::{fmt, num::NonZeroU32};
+
+use serde::{Deserialize, Serialize};
+
+/// A presence in the documentation's words.
+#[repr(u8)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// Not connected; perhaps it is known since when.
+    Offline,
+    /// Connected.
+    Online,
+    /// Writing in this chat.
+    Typing,
+    /// Recording a voice message in this chat.
+    Recording,
+    /// Has stopped writing in this chat.
+    Paused,
+}
+
+impl Presence {
+    /// All five, in the documentation's order.
+    pub const ALL: [Self; 5] =
+        [Self::Offline, Self::Online, Self::Typing, Self::Recording, Self::Paused];
+
+    /// The documented word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Online => "online",
+            Self::Typing => "typing",
+            Self::Recording => "recording",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// The presence that `word` means.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|presence| presence.word() == word)
+    }
+
+    /// Whether it is a presence in one chat, as opposed to one of the whole account.
+    #[must_use]
+    pub const fn is_of_chat(self) -> bool {
+        matches!(self, Self::Typing | Self::Recording | Self::Paused)
+    }
+}
+
+impl fmt::Display for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The last news of one participant; a newer one replaces it whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// The last known presence.
+    pub presence: Presence,
+    /// When the participant was last online, in Unix seconds; known of those who are offline only.
+    pub last_seen: Option<NonZeroU32>,
+}
+
+impl Record {
+    /// Offline, since `last_seen` if that is a time: Unix seconds, 1 or more. Times after the year
+    /// 2106, beyond 32 bits, become the last one that fits.
+    #[must_use]
+    pub fn offline(last_seen: Option<u64>) -> Self {
+        let clamp = |seconds| u32::try_from(seconds).unwrap_or(u32::MAX);
+        Self {
+            presence: Presence::Offline,
+            last_seen: last_seen.map(clamp).and_then(NonZeroU32::new),
+        }
+    }
+
+    /// A presence without a last-seen.
+    #[must_use]
+    pub const fn of(presence: Presence) -> Self {
+        Self { presence, last_seen: None }
+    }
+
+    /// The presence, and the last-seen where one goes with it.
+    #[must_use]
+    pub fn new(presence: Presence, last_seen: Option<u64>) -> Self {
+        match presence {
+            Presence::Offline => Self::offline(last_seen),
+            other => Self::of(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_presences_translate_both_ways() {
+        for presence in Presence::ALL {
+            assert_eq!(Presence::from_word(presence.word()), Some(presence));
+            assert_eq!(serde_json::to_value(presence).unwrap(), presence.word());
+        }
+        assert_eq!(Presence::from_word("Online"), None);
+    }
+
+    #[test]
+    fn zero_is_no_last_seen_and_far_future_is_clamped() {
+        assert_eq!(Record::offline(Some(0)).last_seen, None);
+        assert_eq!(Record::offline(Some(1)).last_seen, NonZeroU32::new(1));
+        assert_eq!(Record::offline(Some(u64::MAX)).last_seen, NonZeroU32::new(u32::MAX));
+    }
+
+    #[test]
+    fn only_somebody_offline_has_a_last_seen() {
+        for presence in Presence::ALL {
+            let kept = Record::new(presence, Some(7)).last_seen.is_some();
+            assert_eq!(kept, presence == Presence::Offline);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The last known presence of everybody, a session. Pure: no lock, no clock, no I/O.
+//!
+//! Chats, and participants in a chat, keep the order in which they were first seen. A participant
+//! takes 16 bytes, and up to 24 more of spare room and index in a chat of many.
+
+mod listing;
+mod names;
+mod roster;
+mod row;
+mod saved;
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+
+pub use self::{
+    listing::{Id, Listing},
+    saved::{SCHEMA, SavedError, decode, encode},
+};
+use self::{names::Names, roster::Roster, row::PackedId};
+use crate::{jid::Jid, presence::Record};
+
+/// One participant's news.
+pub type Update<'a> = (Jid<'a>, Record);
+
+/// How much a session may remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Chats of a session.
+    pub chats: usize,
+    /// Participants of a chat, at most [`Limits::MOST_PARTICIPANTS`].
+    pub participants: usize,
+    /// Participants of all chats of a session.
+    pub rows: usize,
+}
+
+impl Limits {
+    /// The most that [`Limits::participants`] can be.
+    pub const MOST_PARTICIPANTS: usize = u16::MAX as usize - 1;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { chats: 250_000, participants: 16_384, rows: 4_000_000 }
+    }
+}
+
+/// A limit that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session knows {0} chats already, which is the limit")]
+pub struct Full(pub usize);
+
+/// What a session knows.
+#[derive(Debug, Default)]
+pub struct State {
+    chats: IndexMap<PackedId, Chat, RandomState>,
+    names: Names,
+    rows: usize,
+    limits: Limits,
+}
+
+#[derive(Debug, Default)]
+struct Chat {
+    roster: Roster,
+    /// A request has subscribed to it at some time.
+    wanted: bool,
+    /// The engine has accepted a subscription since the connection was opened.
+    subscribed: bool,
+}
+
+impl State {
+    /// An empty state that will remember no more than `limits`.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Takes news of a chat. What does not fit the limits is removed from `updates`, and the number
+    /// of those is returned.
+    pub fn apply(&mut self, chat: &Jid<'_>, updates: &mut Vec<Update<'_>>) -> usize {
+        let (before, chats) = (updates.len(), self.chats.len());
+        let Ok(index) = self.chat_index(chat) else {
+            updates.clear();
+            return before;
+        };
+        let chat = &mut self.chats[index];
+        let (names, rows, limits) = (&mut self.names, &mut self.rows, &self.limits);
+        updates.retain(|(jid, record)| {
+            if let Some(row) = names.find(jid).and_then(|id| chat.roster.find_mut(id)) {
+                row.set(*record);
+                return true;
+            }
+            let fits = chat.roster.len() < limits.participants && *rows < limits.rows;
+            if fits {
+                chat.roster.push(names.pack(jid), *record);
+                *rows += 1;
+            }
+            fits
+        });
+        if updates.is_empty() {
+            // A chat of which all was refused is as unknown as before.
+            self.chats.truncate(chats);
+        }
+        before - updates.len()
+    }
+
+    /// What is known of a participant of a chat.
+    #[must_use]
+    pub fn record(&self, chat: &Jid<'_>, participant: &Jid<'_>) -> Option<Record> {
+        let participant = self.names.find(participant)?;
+        self.chat(chat)?.roster.find(participant).map(|row| row.record())
+    }
+
+    /// A copy of one chat; none if the chat is not known.
+    #[must_use]
+    pub fn list_chat(&self, chat: &Jid<'_>) -> Option<Listing> {
+        let id = self.names.find(chat)?;
+        let chat = self.chats.get(&id)?;
+        let mut listing = Listing::with_capacity(1, chat.roster.len());
+        listing.push(id, chat.roster.rows(), &self.names);
+        Some(listing)
+    }
+
+    /// A copy of all chats.
+    #[must_use]
+    pub fn list_all(&self) -> Listing {
+        let mut listing = Listing::with_capacity(self.chats.len(), self.rows);
+        for (id, chat) in &self.chats {
+            listing.push(*id, chat.roster.rows(), &self.names);
+        }
+        listing
+    }
+
+    /// Whether there is any news of a chat.
+    #[must_use]
+    pub fn has_news(&self, chat: &Jid<'_>) -> bool {
+        self.chat(chat).is_some_and(|chat| chat.roster.len() > 0)
+    }
+
+    /// Whether a chat is subscribed to on the present connection.
+    #[must_use]
+    pub fn is_subscribed(&self, chat: &Jid<'_>) -> bool {
+        self.chat(chat).is_some_and(|chat| chat.subscribed)
+    }
+
+    /// Whether a chat is known or may be added.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known, and there are as many as there may be.
+    pub fn has_room_for(&self, chat: &Jid<'_>) -> Result<(), Full> {
+        let fits = self.chats.len() < self.limits.chats || self.chat(chat).is_some();
+        if fits { Ok(()) } else { Err(Full(self.limits.chats)) }
+    }
+
+    /// Notes that a request has subscribed to a chat, and whether the present connection is the one
+    /// that was asked.
+    ///
+    /// # Errors
+    ///
+    /// When the chat is new, and there are as many as there may be.
+    pub fn set_subscribed(&mut self, chat: &Jid<'_>, on_this_connection: bool) -> Result<(), Full> {
+        let index = self.chat_index(chat)?;
+        let chat = &mut self.chats[index];
+        chat.wanted = true;
+        chat.subscribed |= on_this_connection;
+        Ok(())
+    }
+
+    /// Forgets all subscriptions, as a new connection has none, and tells which chats had been
+    /// subscribed to by requests, in order, as outward ids.
+    pub fn start_connection(&mut self) -> Vec<String> {
+        let names = &self.names;
+        let wanted = self.chats.iter_mut().filter_map(|(id, chat)| {
+            chat.subscribed = false;
+            chat.wanted.then(|| names.outward(*id))
+        });
+        wanted.collect()
+    }
+
+    fn chat(&self, chat: &Jid<'_>) -> Option<&Chat> {
+        self.chats.get(&self.names.find(chat)?)
+    }
+
+    /// The chat's place, made if there is room.
+    fn chat_index(&mut self, chat: &Jid<'_>) -> Result<usize, Full> {
+        let known = self.names.find(chat).and_then(|id| self.chats.get_index_of(&id));
+        if let Some(index) = known {
+            return Ok(index);
+        }
+        if self.chats.len() >= self.limits.chats {
+            return Err(Full(self.limits.chats));
+        }
+        Ok(self.chats.insert_full(self.names.pack(chat), Chat::default()).0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
