@@ -78,6 +78,10 @@ pub(crate) async fn subscribe_for_news(
     session: &str,
     chat: &Jid<'_>,
 ) -> Result<(), PluginError> {
+    let on_their_way = context.subscriptions.count.load(Ordering::SeqCst);
+    if on_their_way == 0 && context.session(session).state.read().is_subscribed(chat) {
+        return Ok(());
+    }
     let joined = join(context, session, chat, Wish::News)?;
     let Some(mut phase) = joined else { return Ok(()) };
     let reached = phase.wait_for(|phase| matches!(phase, Phase::Over(_))).await;
