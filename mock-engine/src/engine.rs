@@ -1,0 +1,487 @@
+//! The engine: it carries what the world says to a gateway, and what the gateway asks to the world.
+//!
+//! ```text
+//! world -> stanza -> faults -> bytes -> stanza -> Baileys event -> gateway
+//! world <- node   <- bytes  <- faults <- Baileys operation      <- gateway
+//! ```
+//!
+//! [`MockEngine`] is all of it. A gateway sees it through [`MockEngine::noweb`], which is an
+//! [`Engine`](host_sdk::Engine) as any other.
+
+mod account;
+mod deliver;
+mod happened;
+mod host;
+mod link;
+mod stub;
+
+use std::sync::{Arc, Mutex as StdMutex};
+
+use host_sdk::{Activity, Clock, EngineEvents, Me, SessionStatus, VirtualClock};
+use indexmap::IndexMap;
+use parking_lot::Mutex;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::sync::Notify;
+
+pub use happened::{Happened, Heard, LOG_LIMIT};
+pub use stub::{Match, Stub};
+
+use self::{
+    happened::Log,
+    link::{Link, Links},
+    stub::Stubs,
+};
+use crate::{
+    faults::Faults,
+    journal::{Entry, Matcher},
+    nearest::did_you_mean,
+    noweb::{Event, event_of},
+    scenario::{Scenario, Session, Switch},
+    wire::{Node, WireError},
+    world::{Act, Rules, World, WorldError},
+};
+
+/// A NOWEB engine without a phone. Cheap to clone; clones are one engine.
+///
+/// Without a gateway it still behaves, and shows the events that a gateway would get:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use mock_engine::{MockEngine, Scenario};
+///
+/// let scenario = Scenario::parse("[contacts.alice]\nphone = \"5511999990001\"").unwrap();
+/// let mock = MockEngine::new(&scenario, 7);
+/// mock.connect("default").await;
+/// mock.contact("alice").types().await.unwrap();
+/// assert_eq!(mock.events("default").last().unwrap().data()["id"], "5511999990001@s.whatsapp.net");
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct MockEngine(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    clock: VirtualClock,
+    activity: Activity,
+    state: Mutex<State>,
+    /// What is made is handed over before the next is made, so that a session's order is the world's.
+    turn: tokio::sync::Mutex<()>,
+    /// Told whenever a journal gets an entry.
+    sent: Notify,
+    /// Told whenever faults change.
+    faults_changed: Notify,
+    stubs: Stubs,
+    log: Log,
+    player: StdMutex<Option<tokio::task::AbortHandle>>,
+}
+
+#[derive(Debug)]
+struct State {
+    seed: u64,
+    scenario: Arc<Scenario>,
+    world: World,
+    links: Links,
+}
+
+impl MockEngine {
+    /// An engine on a stepped clock of its own, which stands at the scenario's start.
+    pub fn new(scenario: &Scenario, seed: u64) -> Self {
+        let start_ms = scenario
+            .start
+            .map_or(crate::scenario::DEFAULT_START_MS, |seconds| seconds.saturating_mul(1000));
+        Self::on(scenario, seed, VirtualClock::stepped(start_ms), Activity::new())
+    }
+
+    /// An engine on a clock that others share; `activity` is the gateway's.
+    pub fn on(scenario: &Scenario, seed: u64, clock: VirtualClock, activity: Activity) -> Self {
+        let now_ms = clock.now_ms();
+        let mut links = IndexMap::new();
+        for session in &scenario.sessions {
+            links.insert(session.name.clone(), Link::new(session, seed));
+        }
+        let world = scenario.world(seed, now_ms / 1000);
+        let state = State { seed, scenario: Arc::new(scenario.clone()), world, links };
+        Self(Arc::new(Shared {
+            clock,
+            activity,
+            state: Mutex::new(state),
+            turn: tokio::sync::Mutex::new(()),
+            sent: Notify::new(),
+            faults_changed: Notify::new(),
+            stubs: Stubs::default(),
+            log: Log::default(),
+            player: StdMutex::new(None),
+        }))
+    }
+
+    /// The clock that it lives by.
+    pub fn clock(&self) -> &VirtualClock {
+        &self.0.clock
+    }
+
+    /// The count of tasks that it shares with its gateway.
+    pub fn activity(&self) -> &Activity {
+        &self.0.activity
+    }
+
+    /// The seed that decides all chance.
+    pub fn seed(&self) -> u64 {
+        self.0.state.lock().seed
+    }
+
+    /// The scenario that it began with.
+    pub fn scenario(&self) -> Arc<Scenario> {
+        self.0.state.lock().scenario.clone()
+    }
+
+    /// The sessions' names.
+    pub fn sessions(&self) -> Vec<String> {
+        self.0.state.lock().links.keys().cloned().collect()
+    }
+
+    /// The account of a session.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub fn me(&self, session: &str) -> Result<Me, MockError> {
+        Ok(self.link(session)?.me())
+    }
+
+    /// Does what a contact does, and hands each session what it gets to see of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a name is not known, and when it is not one who can do that.
+    pub async fn act(&self, act: Act<'_>) -> Result<Vec<(String, Event)>, MockError> {
+        if let Some(session) = act.session {
+            self.link(session)?;
+        }
+        let _turn = self.0.turn.lock().await;
+        let now = self.now_ms() / 1000;
+        let deliveries = self.0.state.lock().world.act(act, now)?;
+        let mut events = Vec::new();
+        for delivery in deliveries {
+            let made = self.deliver(&delivery.session, delivery.stanza).await;
+            events.extend(made.into_iter().map(|event| (delivery.session.clone(), event)));
+        }
+        Ok(events)
+    }
+
+    /// Hands a session stanzas as if WhatsApp had sent them, whatever rules and faults say; answers
+    /// with the events that came of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session, and when a node cannot be written as bytes.
+    pub async fn inject(&self, session: &str, stanzas: Vec<Node>) -> Result<Vec<Event>, MockError> {
+        self.link(session)?;
+        let stanzas = stanzas
+            .iter()
+            .map(|stanza| crate::wire::decode(&crate::wire::encode(stanza)?))
+            .collect::<Result<Vec<_>, _>>()?;
+        let _turn = self.0.turn.lock().await;
+        let events: Vec<Event> = stanzas.iter().filter_map(event_of).collect();
+        for event in &events {
+            self.hand_over(session, event.clone()).await;
+        }
+        Ok(events)
+    }
+
+    /// Hands a session events as they are.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub async fn hand(&self, session: &str, events: Vec<Event>) -> Result<(), MockError> {
+        self.link(session)?;
+        let _turn = self.0.turn.lock().await;
+        for event in events {
+            self.hand_over(session, event).await;
+        }
+        Ok(())
+    }
+
+    /// Opens or closes a session's connection to WhatsApp; `code` is Baileys' reason of a close.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub async fn connection(
+        &self,
+        session: &str,
+        state: Switch,
+        code: u16,
+    ) -> Result<(), MockError> {
+        self.link(session)?;
+        let _turn = self.0.turn.lock().await;
+        match state {
+            Switch::Open => self.open(session).await,
+            Switch::Close => self.close(session, code).await,
+        }
+        Ok(())
+    }
+
+    /// Connects a session, as its gateway does when it starts it.
+    pub async fn connect(&self, session: &str) {
+        self.begin(session, "NOWEB", None).await;
+    }
+
+    /// Has a session report a status.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub async fn set_status(&self, session: &str, status: SessionStatus) -> Result<(), MockError> {
+        let events = self.link(session)?.events();
+        if let Some(events) = events {
+            events.status(status).await;
+        }
+        Ok(())
+    }
+
+    /// Replaces a session's faults.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub fn set_faults(&self, session: &str, faults: &Faults) -> Result<(), MockError> {
+        let link = self.link(session)?;
+        let epoch = link.set_faults(faults.clone());
+        self.0.faults_changed.notify_waiters();
+        if let Some(disconnect) = faults.disconnect {
+            let (engine, session) = (self.clone(), session.to_owned());
+            self.spawn(async move { engine.lose_connection(&session, disconnect, epoch).await });
+        }
+        Ok(())
+    }
+
+    /// A session's faults.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub fn faults(&self, session: &str) -> Result<Faults, MockError> {
+        Ok(self.link(session)?.faults())
+    }
+
+    /// What a session sent after the entry numbered `since`, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub fn journal(&self, session: &str, since: u64) -> Result<Vec<Entry>, MockError> {
+        Ok(self.link(session)?.journal(|journal| journal.since(since).cloned().collect()))
+    }
+
+    /// How many entries a session's journal has lost to its limit.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub fn journal_dropped(&self, session: &str) -> Result<u64, MockError> {
+        Ok(self.link(session)?.journal(|journal| journal.dropped()))
+    }
+
+    /// Forgets what a session sent.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub fn clear_journal(&self, session: &str) -> Result<(), MockError> {
+        self.link(session)?.journal(crate::journal::Journal::clear);
+        Ok(())
+    }
+
+    /// Waits until a session sent a node after `since` that matches, and answers with all that do.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub async fn sent(
+        &self,
+        session: &str,
+        since: u64,
+        matcher: &Matcher,
+    ) -> Result<Vec<Entry>, MockError> {
+        loop {
+            let news = self.0.sent.notified();
+            let mut entries = self.journal(session, since)?;
+            entries.retain(|entry| matcher.matches(&entry.node));
+            if !entries.is_empty() {
+                return Ok(entries);
+            }
+            news.await;
+        }
+    }
+
+    /// The events that a session got, oldest first, as far as the log goes back ([`LOG_LIMIT`]).
+    pub fn events(&self, session: &str) -> Vec<Event> {
+        self.0.log.events(session)
+    }
+
+    /// Has `observer` told of everything that happens, in order, from now on.
+    pub fn observe(&self, observer: impl Fn(&Happened) + Send + Sync + 'static) {
+        self.0.log.observe(Box::new(observer));
+    }
+
+    /// Makes nodes that match fail, before any other fault does; see [`Stub`].
+    pub fn given(&self, matcher: impl Match) -> Stub {
+        Stub::new(self.0.stubs.clone(), matcher)
+    }
+
+    /// What a contact does, in a sentence: `mock.contact("alice").types().in_group("team").await`.
+    pub fn contact(&self, name: impl Into<String>) -> crate::contact::Who {
+        crate::contact::Who::new(self.clone(), name.into())
+    }
+
+    /// Reads or changes the world, between two of its moments.
+    pub fn with_world<T>(&self, use_it: impl FnOnce(&mut World) -> T) -> T {
+        use_it(&mut self.0.state.lock().world)
+    }
+
+    /// The world as JSON.
+    pub fn world_json(&self) -> Value {
+        self.with_world(|world| world.to_json())
+    }
+
+    /// Changes what sessions get to see.
+    pub fn set_rules(&self, rules: Rules) {
+        self.with_world(|world| world.set_rules(rules));
+    }
+
+    /// Waits until everything that the sessions were handed has been applied by the plugins, and
+    /// nothing that came of it is still running.
+    pub async fn settled(&self) {
+        let events: Vec<EngineEvents> =
+            self.0.state.lock().links.values().filter_map(|link| link.events()).collect();
+        for events in events {
+            events.settled().await;
+        }
+        self.0.activity.idle().await;
+    }
+
+    /// Makes everything as it was at the start, with the scenario that is given or the one that was
+    /// there: an empty journal, no faults, and gateways forget all chats.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a scenario brings other sessions than there are, which a gateway cannot follow.
+    pub async fn reset(&self, scenario: Option<Scenario>) -> Result<(), MockError> {
+        self.stop_player();
+        let _turn = self.0.turn.lock().await;
+        let now_ms = self.now_ms();
+        let sessions: Vec<(String, Option<EngineEvents>)> = {
+            let mut state = self.0.state.lock();
+            let state = &mut *state;
+            if let Some(scenario) = scenario {
+                for session in &scenario.sessions {
+                    if !state.links.contains_key(&session.name) {
+                        return Err(MockError::unknown_session(&session.name, state.links.keys()));
+                    }
+                }
+                state.seed = scenario.seed.unwrap_or(state.seed);
+                state.scenario = Arc::new(scenario);
+            }
+            state.world = state.scenario.world(state.seed, now_ms / 1000);
+            for (name, link) in &mut state.links {
+                let spec = state.scenario.sessions.iter().find(|session| session.name == *name);
+                let spec = spec.cloned().unwrap_or_else(|| Session::new(name));
+                state.world.add_session(name);
+                link.reset(&spec, state.seed);
+            }
+            state.links.iter().map(|(name, link)| (name.clone(), link.events())).collect()
+        };
+        self.0.faults_changed.notify_waiters();
+        self.0.stubs.clear();
+        self.0.log.clear();
+        for (session, events) in sessions {
+            let Some(events) = events else { continue };
+            events.forgotten().await;
+            self.open(&session).await;
+        }
+        Ok(())
+    }
+
+    /// The current time of the mock's clock, in Unix milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.0.clock.now_ms()
+    }
+
+    /// Runs a task that the clock waits for.
+    pub(crate) fn spawn(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::AbortHandle {
+        tokio::spawn(self.0.activity.track(task)).abort_handle()
+    }
+
+    /// Remembers the task that plays, so that a reset ends it.
+    pub(crate) fn set_player(&self, player: tokio::task::AbortHandle) {
+        let mut current = self.0.player.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(before) = current.replace(player) {
+            before.abort();
+        }
+    }
+
+    fn stop_player(&self) {
+        let mut current = self.0.player.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(player) = current.take() {
+            player.abort();
+        }
+    }
+
+    fn link(&self, session: &str) -> Result<Link, MockError> {
+        let state = self.0.state.lock();
+        state
+            .links
+            .get(session)
+            .cloned()
+            .ok_or_else(|| MockError::unknown_session(session, state.links.keys()))
+    }
+}
+
+/// Why the mock did not do what it was told.
+#[derive(Debug, Error)]
+pub enum MockError {
+    /// There is no such session.
+    #[error("there is no session {session:?}; there is {known}{hint}")]
+    Session {
+        /// The name that was asked for.
+        session: String,
+        /// The names that there are.
+        known: String,
+        /// The nearest name, as the end of the sentence.
+        hint: String,
+    },
+    /// The world does not have that.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// A node cannot be written as bytes, or bytes are no node.
+    #[error("{error}: {source}", source = error.source)]
+    Wire {
+        /// What is wrong.
+        error: WireError,
+    },
+}
+
+impl From<WireError> for MockError {
+    fn from(error: WireError) -> Self {
+        Self::Wire { error }
+    }
+}
+
+impl MockError {
+    fn unknown_session<'a>(session: &str, known: impl Iterator<Item = &'a String>) -> Self {
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        Self::Session {
+            session: session.to_owned(),
+            hint: did_you_mean(session, known.iter().copied()),
+            known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

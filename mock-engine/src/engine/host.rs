@@ -1,0 +1,164 @@
+//! What a gateway sees of the mock: an [`Engine`] as any other.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use host_sdk::{Clock, Engine, EngineError, EngineEvents, Me, SessionStatus};
+
+use super::{Happened, Heard, Link, MockEngine};
+use crate::{
+    delay::Delay,
+    faults::SendFault,
+    journal::SendResult,
+    noweb::SendError,
+    scenario::Session,
+    wire::{Node, decode, encode},
+};
+
+/// How long Baileys waits for an answer.
+const PATIENCE: Delay = Delay::from_millis(60_000);
+
+impl MockEngine {
+    /// The mock as a gateway's NOWEB engine.
+    pub fn noweb(&self) -> Arc<dyn Engine> {
+        self.engine("NOWEB")
+    }
+
+    /// The mock as an engine of another name. Only NOWEB has Baileys' events and operations; the others
+    /// start, and that is all.
+    pub fn engine(&self, name: impl Into<String>) -> Arc<dyn Engine> {
+        Arc::new(Facade { mock: self.clone(), name: name.into() })
+    }
+
+    /// Takes a session up, and connects it.
+    pub(super) async fn begin(&self, session: &str, engine: &str, events: Option<EngineEvents>) {
+        let link = {
+            let mut state = self.0.state.lock();
+            state.world.add_session(session);
+            let seed = state.seed;
+            let new = || Link::new(&Session::new(session), seed);
+            state.links.entry(session.to_owned()).or_insert_with(new).clone()
+        };
+        link.set_engine(engine);
+        link.set_events(events);
+        let _turn = self.0.turn.lock().await;
+        self.open(session).await;
+    }
+
+    async fn end(&self, session: &str) {
+        let Ok(link) = self.link(session) else { return };
+        link.set_events(None);
+        self.0.state.lock().world.disconnect(session);
+    }
+
+    async fn send(&self, op: &str, session: &str, args: &[u8]) -> Result<(), EngineError> {
+        let link = self.link(session).map_err(|error| EngineError::Refused(error.to_string()))?;
+        if link.engine() != "NOWEB" {
+            return Err(EngineError::Unsupported(format!("{op} on {}", link.engine())));
+        }
+        if !self.with_world(|world| world.is_connected(session)) {
+            return Err(EngineError::Refused("Connection Closed".to_owned()));
+        }
+        let node = link.sender(|sender| sender.node(op, args)).map_err(|error| match error {
+            SendError::Operation { .. } => EngineError::Unsupported(error.to_string()),
+            error => EngineError::Refused(error.to_string()),
+        })?;
+        let node = encode(&node)
+            .and_then(|frame| decode(&frame))
+            .map_err(|error| EngineError::Refused(format!("{error}: {}", error.source)))?;
+        match self.0.stubs.fault(&node).or_else(|| link.faults().send) {
+            Some(SendFault::Error) => {
+                self.note(session, &link, SendResult::Refused, node);
+                return Err(EngineError::Refused("a fault of the mock refuses it".to_owned()));
+            }
+            Some(SendFault::Timeout) => {
+                self.note(session, &link, SendResult::Timeout, node);
+                return Err(EngineError::Timeout("a fault of the mock swallows it".to_owned()));
+            }
+            Some(SendFault::Hang) => {
+                self.note(session, &link, SendResult::Timeout, node);
+                self.clock().sleep(PATIENCE.duration()).await;
+                return Err(EngineError::Timeout(format!("no answer for {PATIENCE}")));
+            }
+            Some(SendFault::Late(delay)) => self.clock().sleep(delay.duration()).await,
+            None => {}
+        }
+        let _turn = self.0.turn.lock().await;
+        self.note(session, &link, SendResult::Sent, node.clone());
+        let answers = self.with_world(|world| world.receive(session, &node));
+        for answer in answers {
+            self.deliver(session, answer).await;
+        }
+        Ok(())
+    }
+
+    /// Writes a node into the session's journal, and tells who waits for it.
+    fn note(&self, session: &str, link: &Link, result: SendResult, node: Node) {
+        let time = self.now_ms();
+        let entry = link.journal(|journal| {
+            let seq = journal.push(time, result, node);
+            journal.since(seq - 1).next().cloned()
+        });
+        if let Some(entry) = entry {
+            self.0.log.push(&Happened {
+                time,
+                session: session.to_owned(),
+                heard: Heard::Sent(entry),
+            });
+        }
+        self.0.sent.notify_waiters();
+    }
+}
+
+struct Facade {
+    mock: MockEngine,
+    name: String,
+}
+
+impl Engine for Facade {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn start(
+        &self,
+        session: &str,
+        events: EngineEvents,
+    ) -> BoxFuture<'static, Result<(), EngineError>> {
+        let (mock, session, name) = (self.mock.clone(), session.to_owned(), self.name.clone());
+        Box::pin(async move {
+            if name == "NOWEB" {
+                mock.begin(&session, &name, Some(events)).await;
+            } else {
+                // No Baileys, so no events of it: the session works, and says nothing.
+                mock.begin(&session, &name, None).await;
+                let me: Option<Me> = mock.me(&session).ok();
+                events.me(me).await;
+                events.status(SessionStatus::Working).await;
+            }
+            Ok(())
+        })
+    }
+
+    fn stop(&self, session: &str) -> BoxFuture<'static, Result<(), EngineError>> {
+        let (mock, session) = (self.mock.clone(), session.to_owned());
+        Box::pin(async move {
+            mock.end(&session).await;
+            Ok(())
+        })
+    }
+
+    fn call(
+        &self,
+        op: &str,
+        session: &str,
+        args: Bytes,
+    ) -> BoxFuture<'static, Result<Bytes, EngineError>> {
+        let (mock, op, session) = (self.mock.clone(), op.to_owned(), session.to_owned());
+        Box::pin(async move {
+            mock.send(&op, &session, &args).await?;
+            Ok(Bytes::from_static(b"null"))
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! A generated population that behaves believably: it comes online in spells, types in bursts, and
+//! sleeps at night. All of it follows from the seed.
+
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    delay::Delay,
+    scenario::Action,
+    world::{Contact, Does, Group, Visibility, World},
+};
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// How many people there are and how they live. Contacts are called `person-1`, groups `group-1`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Population {
+    /// How many contacts.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub contacts: u32,
+    /// How many groups.
+    #[serde(default)]
+    pub groups: u32,
+    /// How many participants each group has.
+    #[serde(default = "group_size")]
+    pub group_size: u32,
+    /// How often a contact comes online in an hour that they are awake, on average.
+    #[serde(default = "spells_per_hour")]
+    pub spells_per_hour: f64,
+    /// How long they stay, on average.
+    #[serde(default = "spell")]
+    pub spell: Delay,
+    /// How often they type in such a spell, on average.
+    #[serde(default = "bursts")]
+    pub bursts: f64,
+    /// How much of that is recording.
+    #[serde(default = "recording")]
+    pub recording: f64,
+    /// How much of that is in a group.
+    #[serde(default = "in_groups")]
+    pub in_groups: f64,
+    /// From which hour to which they sleep, in UTC; each contact an hour or two off.
+    #[serde(default = "sleep")]
+    pub sleep: [u8; 2],
+    /// How many hide their last seen.
+    #[serde(default = "hidden")]
+    pub hidden: f64,
+}
+
+fn group_size() -> u32 {
+    20
+}
+fn spells_per_hour() -> f64 {
+    2.0
+}
+fn spell() -> Delay {
+    Delay::from_millis(180_000)
+}
+fn bursts() -> f64 {
+    1.5
+}
+fn recording() -> f64 {
+    0.1
+}
+fn in_groups() -> f64 {
+    0.4
+}
+fn sleep() -> [u8; 2] {
+    [23, 7]
+}
+fn hidden() -> f64 {
+    0.15
+}
+
+impl Population {
+    /// A population of so many contacts and groups, that lives as by default.
+    pub fn new(contacts: u32, groups: u32) -> Self {
+        Self {
+            contacts,
+            groups,
+            group_size: group_size(),
+            spells_per_hour: spells_per_hour(),
+            spell: spell(),
+            bursts: bursts(),
+            recording: recording(),
+            in_groups: in_groups(),
+            sleep: sleep(),
+            hidden: hidden(),
+        }
+    }
+
+    /// Whether one of the population, or of its groups, is called so.
+    pub fn has(&self, name: &str) -> bool {
+        let within = |prefix, count| {
+            name.strip_prefix(prefix)
+                .and_then(|number| number.parse::<u32>().ok())
+                .is_some_and(|number| (1..=count).contains(&number))
+        };
+        within("person-", self.contacts) || within("group-", self.groups)
+    }
+
+    /// Puts the population into a world, at `now` in Unix seconds.
+    pub fn settle(&self, world: &mut World, seed: u64, now: u64) {
+        let mut chance = chance(seed, 1);
+        for index in 0..self.contacts {
+            let hides = chance.random_bool(self.hidden.clamp(0.0, 1.0));
+            let contact = Contact {
+                phone: Some((5_511_900_000_001 + u64::from(index)).to_string()),
+                last_seen_visible: if hides { Visibility::Nobody } else { Visibility::Everyone },
+                ..Contact::default()
+            };
+            world.add_contact(person(index), contact, now);
+        }
+        for index in 0..self.groups {
+            let id = (120_363_000_000_000_001 + u64::from(index)).to_string();
+            let participants = self.participants(index).map(person).collect();
+            world.add_group(group(index), Group { id, participants, ..Group::default() });
+        }
+    }
+
+    /// The contacts of a group: a window over the population, so that who is in what is plain.
+    fn participants(&self, index: u32) -> impl Iterator<Item = u32> {
+        let size = self.group_size.min(self.contacts);
+        let start = u64::from(index) * u64::from(self.stride());
+        let contacts = u64::from(self.contacts.max(1));
+        (0..size).map(move |offset| {
+            u32::try_from((start + u64::from(offset)) % contacts).unwrap_or_default()
+        })
+    }
+
+    /// How many contacts further each next group begins.
+    fn stride(&self) -> u32 {
+        (self.contacts / self.groups.max(1)).max(1)
+    }
+
+    /// One of the groups that a contact is in, if there is one.
+    fn group_of(&self, contact: u32, chance: &mut ChaCha8Rng) -> Option<u32> {
+        if self.groups == 0 {
+            return None;
+        }
+        let nearest = contact / self.stride();
+        let back = chance.random_range(0..=self.group_size / self.stride());
+        let index = (nearest + self.groups - back % self.groups) % self.groups;
+        self.participants(index).any(|it| it == contact).then_some(index)
+    }
+}
+
+fn person(index: u32) -> String {
+    format!("person-{}", index + 1)
+}
+
+fn group(index: u32) -> String {
+    format!("group-{}", index + 1)
+}
+
+fn chance(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    chance.set_stream(stream);
+    chance
+}
+
+/// What a population does, in order of time and without end: milliseconds after the start, and what.
+#[derive(Debug)]
+pub struct Traffic {
+    population: Population,
+    start_ms: u64,
+    chance: ChaCha8Rng,
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    made: u64,
+}
+
+/// When, in which order among those at the same time, who, and what.
+type Waiting = (u64, u64, u32, Next);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    /// They come online, and what they will do until they go is made up.
+    Spell,
+    Offline,
+    Typing(Option<u32>),
+    Recording(Option<u32>),
+    Paused(Option<u32>),
+    Message(Option<u32>),
+}
+
+impl Traffic {
+    /// The traffic of a population whose clock starts at `start_ms`, in Unix milliseconds.
+    pub fn new(population: &Population, seed: u64, start_ms: u64) -> Self {
+        let mut traffic = Self {
+            population: population.clone(),
+            start_ms,
+            chance: chance(seed, 2),
+            waiting: BinaryHeap::new(),
+            made: 0,
+        };
+        for contact in 0..population.contacts {
+            let at = traffic.next_spell(contact, 0);
+            traffic.push(at, contact, Next::Spell);
+        }
+        traffic
+    }
+
+    fn push(&mut self, at: u64, contact: u32, next: Next) {
+        self.made += 1;
+        self.waiting.push(Reverse((at, self.made, contact, next)));
+    }
+
+    /// A time span of this mean, as waits are distributed, in milliseconds.
+    fn wait(&mut self, mean_ms: f64) -> u64 {
+        let unit: f64 = self.chance.random();
+        let wait = -(1.0 - unit).ln() * mean_ms;
+        // Bounded below a week, so that the sum stays a time.
+        wait.clamp(1.0, 604_800_000.0) as u64
+    }
+
+    fn between(&mut self, range: Range<u64>) -> u64 {
+        self.chance.random_range(range)
+    }
+
+    fn next_spell(&mut self, contact: u32, after: u64) -> u64 {
+        let mean = HOUR_MS as f64 / self.population.spells_per_hour.max(0.001);
+        let at = after + self.wait(mean);
+        let asleep = self.asleep_for(contact, at);
+        if asleep == 0 { at } else { at + asleep + self.wait(HOUR_MS as f64 / 2.0) }
+    }
+
+    /// How long a contact will still sleep at that time, in milliseconds; 0 when awake.
+    fn asleep_for(&self, contact: u32, at: u64) -> u64 {
+        let [from, to] = self.population.sleep.map(|hour| u64::from(hour % 24) * HOUR_MS);
+        let offset = u64::from(contact.wrapping_mul(2_654_435_761) % 7_200_000);
+        let time = (self.start_ms + at + offset) % DAY_MS;
+        let night = (to + DAY_MS - from) % DAY_MS;
+        let since = (time + DAY_MS - from) % DAY_MS;
+        night.saturating_sub(since)
+    }
+
+    /// Makes up all that a contact does from now until they go offline.
+    fn spell(&mut self, contact: u32, start: u64) {
+        let length = self.wait(self.population.spell.as_millis() as f64).max(3_000);
+        let end = start + length;
+        let mut at = start + self.between(500..2_500);
+        let mean_pause = length as f64 / (self.population.bursts + 1.0).max(1.0);
+        while at + 3_000 < end && self.population.bursts > 0.0 {
+            at = self.burst(contact, at, end);
+            at += self.wait(mean_pause);
+        }
+        self.push(end, contact, Next::Offline);
+        let next = self.next_spell(contact, end);
+        self.push(next, contact, Next::Spell);
+    }
+
+    fn burst(&mut self, contact: u32, start: u64, end: u64) -> u64 {
+        let grouped = self.chance.random_bool(self.population.in_groups.clamp(0.0, 1.0));
+        let chat = if grouped { self.population.group_of(contact, &mut self.chance) } else { None };
+        let records = self.chance.random_bool(self.population.recording.clamp(0.0, 1.0));
+        self.push(start, contact, if records { Next::Recording(chat) } else { Next::Typing(chat) });
+        let done = (start + self.between(1_500..12_000)).min(end - 1);
+        // One in five thinks better of it.
+        let sends = self.chance.random_bool(0.8);
+        self.push(done, contact, if sends { Next::Message(chat) } else { Next::Paused(chat) });
+        done
+    }
+}
+
+impl Iterator for Traffic {
+    type Item = (u64, Action);
+
+    fn next(&mut self) -> Option<(u64, Action)> {
+        let Reverse((at, _, contact, next)) = self.waiting.pop()?;
+        let (does, chat) = match next {
+            Next::Spell => {
+                self.spell(contact, at);
+                (Does::Online, None)
+            }
+            Next::Offline => (Does::Offline, None),
+            Next::Typing(chat) => (Does::Typing, chat),
+            Next::Recording(chat) => (Does::Recording, chat),
+            Next::Paused(chat) => (Does::Paused, chat),
+            Next::Message(chat) => (Does::Message, chat),
+        };
+        let text = (does == Does::Message).then(|| format!("message at {at} ms"));
+        Some((at, Action::Act { who: person(contact), does, chat: chat.map(group), text }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{Act, Rules};
+
+    fn day(seed: u64) -> Vec<(u64, Action)> {
+        let population = Population::new(50, 4);
+        Traffic::new(&population, seed, 0).take_while(|(at, _)| *at < DAY_MS).collect()
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_day_and_another_does_not() {
+        let day_of = |seed| format!("{:?}", day(seed));
+        assert_eq!(day_of(7), day_of(7));
+        assert_ne!(day_of(7), day_of(8));
+    }
+
+    #[test]
+    fn time_never_goes_back_and_the_world_takes_every_step() {
+        let mut world = World::new(7, Rules::none());
+        let population = Population::new(50, 4);
+        population.settle(&mut world, 7, 0);
+        world.add_session("default");
+        world.connect("default", true);
+        let (mut last, mut steps) = (0, 0);
+        for (at, action) in day(7) {
+            assert!(at >= last);
+            last = at;
+            let Action::Act { who, does, chat, text } = &action else { unreachable!() };
+            let (chat, text) = (chat.as_deref(), text.as_deref());
+            world.act(Act { who, does: *does, chat, text, session: None }, at / 1000).unwrap();
+            assert!(population.has(who));
+            steps += 1;
+        }
+        assert!((2_000..20_000).contains(&steps), "{steps} steps of 50 people in a day");
+    }
+
+    #[test]
+    fn people_sleep_at_night() {
+        let in_hours = |from: u64, to: u64| {
+            day(7).iter().filter(|(at, _)| (from * HOUR_MS..to * HOUR_MS).contains(at)).count()
+        };
+        // Contacts are up to two hours ahead of the clock, so all sleep from 23 to 5.
+        assert!(in_hours(1, 4) * 10 < in_hours(12, 15), "{} {}", in_hours(1, 4), in_hours(12, 15));
+    }
+}
