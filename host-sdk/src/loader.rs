@@ -93,8 +93,16 @@ pub enum Refusal {
         /// What it is instead.
         found: &'static str,
     },
+    /// The file ends before its own table of contents says so.
+    #[error("truncated: it has {has} bytes of {needs}")]
+    Truncated {
+        /// The file's length in bytes.
+        has: u64,
+        /// The length that its header tells.
+        needs: u64,
+    },
     /// The child process that opened it did not survive.
-    #[error("truncated or damaged: a process that opened it was killed by signal {signal}")]
+    #[error("damaged: a process that opened it was killed by signal {signal}")]
     Damaged {
         /// The signal's number.
         signal: i32,
@@ -253,7 +261,12 @@ impl LoadedPlugin {
         &self.info
     }
 
-    pub(crate) fn create(
+    /// Makes an instance; `config` is JSON or empty, `restore` the state of the instance before.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin says of its configuration or of the state.
+    pub fn create(
         &self,
         host: impl HostSide,
         config: &[u8],

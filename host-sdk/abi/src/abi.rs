@@ -576,3 +576,13 @@ pub(crate) fn cross<T>(result: Result<T, PluginError>) -> FfiResult<T> {
 pub(crate) fn cross_async<T>(future: impl Future<Output = T> + Send + 'static) -> FfiFuture<T> {
     future.into_ffi()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_plugin_is_exported_under_the_name_that_a_host_looks_for() {
+        let name = abi_stable::library::mangled_root_module_loader_name();
+        assert_eq!(name, "_1as_0lib_1header_0root_bmodule_bloader");
+        assert!(include_str!("plugin.rs").contains(&name));
+    }
+}

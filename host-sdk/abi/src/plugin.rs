@@ -127,12 +127,26 @@ macro_rules! export_plugin {
             ) -> $crate::abi::FfiResult<$crate::abi::InstanceHandle> {
                 $crate::create::<$plugin>(host, config, restore)
             }
-            #[abi_stable::export_root_module]
-            #[doc(hidden)]
-            pub fn host_abi_plugin() -> $crate::abi::PluginModule_Ref {
-                use abi_stable::prefix_type::PrefixTypeTrait as _;
-                $crate::abi::PluginModule { manifest, create }.leak_into_prefix()
+            extern "C" fn root() -> abi_stable::library::RootModuleResult {
+                fn module() -> $crate::abi::PluginModule_Ref {
+                    use abi_stable::prefix_type::PrefixTypeTrait as _;
+                    $crate::abi::PluginModule { manifest, create }.leak_into_prefix()
+                }
+                abi_stable::library::__call_root_module_loader(module)
             }
+            // What abi_stable's own export_root_module writes, which finds abi_stable only where it
+            // is a direct dependency. The name is checked by a test of host-abi.
+            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+            #[doc(hidden)]
+            pub static HEADER: abi_stable::library::LibHeader = {
+                // SAFETY: the constructor gives a module of the type that is named here.
+                unsafe {
+                    abi_stable::library::LibHeader::from_constructor::<$crate::abi::PluginModule_Ref>(
+                        root,
+                        abi_stable::library::CheckTypeLayout::Yes,
+                    )
+                }
+            };
         };
     };
 }

@@ -4,7 +4,7 @@ use abi_stable::{
     abi_stability::abi_checking::{
         AbiInstability, AbiInstabilityErrors, check_layout_compatibility,
     },
-    type_layout::TypeLayout,
+    type_layout::{TLFieldOrFunction, TypeLayout},
 };
 
 /// The most telling difference between what is expected and what is there, if any.
@@ -18,13 +18,37 @@ pub(super) fn difference(
 
 /// abi_stable reports every type along the way to the one that differs; the innermost tells most.
 fn describe(errors: &AbiInstabilityErrors) -> String {
-    let deepest = errors.errors.iter().max_by_key(|error| error.stack_trace.len());
-    let Some(error) = deepest else { return "the layouts differ".to_owned() };
-    let what = error.errs.iter().map(one_error).next().unwrap_or_else(|| "it differs".to_owned());
-    match error.stack_trace.last() {
-        Some(at) => format!("in {}, {what}", one_line(&at.expected.to_string())),
+    let Some(error) = errors.errors.iter().max_by_key(|error| error.stack_trace.len()) else {
+        return "the layouts differ".to_owned();
+    };
+    // The name of a field that is out of place tells more than how many there are.
+    let named = |error: &&AbiInstability| matches!(error, AbiInstability::UnexpectedField(_));
+    let what = error.errs.iter().find(named).or_else(|| error.errs.first());
+    let what = what.map_or_else(|| "it differs".to_owned(), one_error);
+    let names: Vec<String> =
+        error.stack_trace.iter().filter_map(|at| type_of(&at.expected)).collect();
+    match where_in(&names) {
+        Some(place) => format!("in {place}, {what}"),
         None => what,
     }
+}
+
+fn type_of(at: &TLFieldOrFunction) -> Option<String> {
+    match at {
+        TLFieldOrFunction::Field(field) => Some(field.full_type().to_string()),
+        TLFieldOrFunction::Function(_) => None,
+    }
+}
+
+/// The innermost type that an author of plugins knows: a struct, or the trait that a table of
+/// functions (`VTable`) belongs to.
+fn where_in(names: &[String]) -> Option<&str> {
+    let innermost = names.last()?;
+    if innermost != "VTable" {
+        return Some(innermost);
+    }
+    let object = names.iter().rev().find_map(|name| name.strip_suffix("_TO"));
+    Some(object.unwrap_or(innermost))
 }
 
 fn one_error(error: &AbiInstability) -> String {
@@ -34,7 +58,7 @@ fn one_error(error: &AbiInstability) -> String {
         }
         AbiInstability::UnexpectedField(fields) => {
             let (found, expected) = (fields.found.name(), fields.expected.name());
-            format!("the field {found} where {expected} is expected")
+            format!("{found} where {expected} is expected")
         }
         AbiInstability::Name(names) => {
             let (found, expected) = (&names.found, &names.expected);

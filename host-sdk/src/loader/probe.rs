@@ -32,27 +32,48 @@ pub(super) fn private_copy(file: &Path) -> Result<PrivateCopy, Refusal> {
     let folder = tempfile::Builder::new().prefix("plugin-").tempdir().map_err(unreadable)?;
     let name = folder.path().join(file.file_name().unwrap_or(OsStr::new("plugin")));
     fs::copy(file, &name).map_err(unreadable)?;
-    check_magic(&name)?;
+    check_header(&name)?;
     open_in_child(&folder, &name)?;
     Ok(PrivateCopy { name, _folder: folder })
 }
 
+/// Checks what the ELF header says of the file: that it is one, and how long it must be at least. The
+/// table of sections stands at its end (elf(5): `e_shoff`, `e_shentsize`, `e_shnum`).
 #[cfg(target_os = "linux")]
-fn check_magic(copy: &Path) -> Result<(), Refusal> {
+fn check_header(copy: &Path) -> Result<(), Refusal> {
     use std::io::Read;
 
-    let mut start = Vec::new();
-    let read = fs::File::open(copy).and_then(|file| file.take(4).read_to_end(&mut start));
-    read.map_err(|error| Refusal::Unreadable { error })?;
-    match start.as_slice() {
-        b"\x7fELF" => Ok(()),
-        [] => Err(Refusal::NotALibrary { found: "the file is empty" }),
-        _ => Err(Refusal::NotALibrary { found: "the file has no ELF header" }),
+    const LENGTH: usize = 64;
+    let unreadable = |error| Refusal::Unreadable { error };
+    let file = fs::File::open(copy).map_err(unreadable)?;
+    let has = file.metadata().map_err(unreadable)?.len();
+    let mut header = Vec::with_capacity(LENGTH);
+    file.take(LENGTH as u64).read_to_end(&mut header).map_err(unreadable)?;
+    if header.is_empty() {
+        return Err(Refusal::NotALibrary { found: "the file is empty" });
     }
+    if !header.starts_with(b"\x7fELF") {
+        return Err(Refusal::NotALibrary { found: "the file has no ELF header" });
+    }
+    if header.len() < LENGTH {
+        return Err(Refusal::Truncated { has, needs: LENGTH as u64 });
+    }
+    // Other kinds of ELF are left to the linker, which refuses them.
+    let is_64_bit_little_endian = header[4..6] == [2, 1];
+    if is_64_bit_little_endian {
+        let sections = u64::from_le_bytes(header[0x28..0x30].try_into().unwrap_or_default());
+        let size = u64::from(u16::from_le_bytes([header[0x3a], header[0x3b]]));
+        let count = u64::from(u16::from_le_bytes([header[0x3c], header[0x3d]]));
+        let needs = sections.saturating_add(size * count);
+        if has < needs {
+            return Err(Refusal::Truncated { has, needs });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn check_magic(copy: &Path) -> Result<(), Refusal> {
+fn check_header(copy: &Path) -> Result<(), Refusal> {
     match fs::metadata(copy) {
         Ok(metadata) if metadata.len() == 0 => {
             Err(Refusal::NotALibrary { found: "the file is empty" })

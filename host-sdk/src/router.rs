@@ -1,0 +1,297 @@
+//! From an HTTP request to a plugin and back: the key, the path, the session, the body.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request},
+    handler::Handler,
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, MethodRouter},
+};
+use indexmap::IndexMap;
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    auth::{self, ApiKey},
+    engine::SessionStatus,
+    gateway::{BuildError, Shared},
+    http_error::HttpError,
+    loader::LoadedPlugin,
+    mounted::Mounted,
+    server,
+    sessions::Session,
+};
+
+/// The largest body that is read, in bytes.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// How long a request waits for its session to work.
+const SESSION_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The gateway's HTTP interface.
+pub(crate) fn build(shared: &Arc<Shared>, own: Router, api_key: Option<ApiKey>) -> Router {
+    let mut paths: IndexMap<String, MethodRouter> = IndexMap::new();
+    for (path, methods) in server::routes(shared) {
+        paths.insert(path.to_owned(), methods);
+    }
+    for plugin in &*shared.plugins() {
+        for route in &plugin.info().routes {
+            let place = Place::new(route.path());
+            let endpoint = Endpoint {
+                gateway: shared.clone(),
+                plugin: plugin.clone(),
+                route: route.id(),
+                session: place.session,
+            };
+            let methods = paths.entry(place.path).or_default();
+            let filter = filter(route.method()).unwrap_or(MethodFilter::GET);
+            *methods = std::mem::take(methods).on(filter, endpoint);
+        }
+    }
+    let mut router = own;
+    for (path, methods) in paths {
+        // WAHA's paths work with and without a slash at their end.
+        router = router.route(&format!("{path}/"), methods.clone()).route(&path, methods);
+    }
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(api_key, auth::require))
+        .layer(CatchPanicLayer::custom(|_| {
+            HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed").into_response()
+        }))
+}
+
+async fn unknown_path(method: Method, uri: Uri) -> HttpError {
+    HttpError::not_found(format!("Cannot {method} {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> HttpError {
+    let message = format!("{method} is not allowed for {}; see the Allow header", uri.path());
+    HttpError::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+/// Checks that no two plugins want the same, before any of them is started.
+pub(crate) fn check_routes(plugins: &[LoadedPlugin]) -> Result<(), BuildError> {
+    let mut names: IndexMap<&str, ()> = IndexMap::new();
+    let gateway = "the gateway itself".to_owned();
+    let own =
+        server::PATHS.iter().map(|path| ((String::new(), (*path).to_owned()), gateway.clone()));
+    let mut taken: IndexMap<(String, String), String> = own.collect();
+    for plugin in plugins.iter().map(LoadedPlugin::info) {
+        if names.insert(&plugin.name, ()).is_some() {
+            return Err(BuildError::SameName(plugin.name.clone()));
+        }
+        for route in &plugin.routes {
+            let bad = |reason| BuildError::BadRoute {
+                plugin: plugin.name.clone(),
+                method: route.method().to_owned(),
+                path: route.path().to_owned(),
+                reason,
+            };
+            if filter(route.method()).is_none() {
+                return Err(bad("the method must be GET, POST, PUT, PATCH or DELETE"));
+            }
+            if let Some(reason) = Place::fault(route.path()) {
+                return Err(bad(reason));
+            }
+            let path = Place::new(route.path()).path;
+            let by_gateway = taken.get(&(String::new(), path.clone())).cloned();
+            let place = (route.method().to_owned(), path);
+            let owner = format!("the plugin {:?}", plugin.name);
+            if let Some(first) = by_gateway.or_else(|| taken.insert(place, owner)) {
+                return Err(BuildError::RouteTaken {
+                    method: route.method().to_owned(),
+                    path: route.path().to_owned(),
+                    first,
+                    second: plugin.name.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn filter(method: &str) -> Option<MethodFilter> {
+    match method {
+        "GET" => Some(MethodFilter::GET),
+        "POST" => Some(MethodFilter::POST),
+        "PUT" => Some(MethodFilter::PUT),
+        "PATCH" => Some(MethodFilter::PATCH),
+        "DELETE" => Some(MethodFilter::DELETE),
+        _ => None,
+    }
+}
+
+/// A path whose variables have names by position, so that two paths that differ only in what they
+/// call their variables are one.
+struct Place {
+    path: String,
+    /// Which of the variables is `{session}`.
+    session: Option<usize>,
+}
+
+impl Place {
+    fn new(path: &str) -> Self {
+        let mut session = None;
+        let mut variables = 0;
+        let segments = path.trim_end_matches('/').split('/').map(|segment| {
+            if !segment.starts_with('{') {
+                return segment.to_owned();
+            }
+            if segment == "{session}" {
+                session = Some(variables);
+            }
+            variables += 1;
+            format!("{{v{}}}", variables - 1)
+        });
+        let path = segments.collect::<Vec<_>>().join("/");
+        Self { path, session }
+    }
+
+    fn fault(path: &str) -> Option<&'static str> {
+        if !path.starts_with('/') || path == "/" {
+            return Some("a path starts with / and goes on");
+        }
+        let variable = |segment: &str| segment.starts_with('{') && segment.ends_with('}');
+        let bad = |segment: &str| {
+            segment.is_empty() || (segment.contains(['{', '}', '*']) && !variable(segment))
+        };
+        let segments = path.trim_end_matches('/').split('/').skip(1);
+        segments.into_iter().any(bad).then_some("a variable fills the whole of its segment")
+    }
+}
+
+/// A plugin's route.
+#[derive(Clone)]
+struct Endpoint {
+    gateway: Arc<Shared>,
+    plugin: Arc<Mounted>,
+    route: u16,
+    session: Option<usize>,
+}
+
+impl Handler<(), ()> for Endpoint {
+    type Future = futures_util::future::BoxFuture<'static, Response>;
+
+    fn call(self, request: Request, (): ()) -> Self::Future {
+        Box::pin(
+            async move { self.answer(request).await.unwrap_or_else(IntoResponse::into_response) },
+        )
+    }
+}
+
+impl Endpoint {
+    async fn answer(self, request: Request) -> Result<Response, HttpError> {
+        let request = self.read(request).await?;
+        let plugin = self.plugin;
+        let answer = self.gateway.activity.track(async move { plugin.handle(request).await });
+        into_http(answer.await?)
+    }
+
+    async fn read(&self, request: Request) -> Result<host_abi::Request, HttpError> {
+        let (mut parts, body) = request.into_parts();
+        let params = RawPathParams::from_request_parts(&mut parts, &()).await;
+        let params = params.map_err(|error| HttpError::bad_request(error.body_text()))?;
+        let session = self.session.and_then(|at| params.iter().nth(at)).map(|(_, name)| name);
+        let name = match session {
+            Some(name) => {
+                working_session(&self.gateway, name, &self.plugin).await?;
+                name
+            }
+            None => "",
+        };
+        let mut to_plugin = host_abi::Request::new(self.route, name);
+        for (at, (_, value)) in params.iter().enumerate() {
+            if Some(at) != self.session {
+                to_plugin = to_plugin.with_param(value);
+            }
+        }
+        if parts.uri.query().is_some() {
+            let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+            let Query(query) = query.map_err(|error| HttpError::bad_request(error.body_text()))?;
+            for (name, value) in query.into_iter().filter(|(name, _)| name != "x-api-key") {
+                to_plugin = to_plugin.with_query(name, value);
+            }
+        }
+        for (name, value) in parts.headers.iter().filter(|(name, _)| *name != "x-api-key") {
+            to_plugin =
+                to_plugin.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+        }
+        let body = read_body(Request::from_parts(parts, body)).await?;
+        Ok(if body.is_empty() { to_plugin } else { to_plugin.with_body(body) })
+    }
+}
+
+/// Reads a body of at most [`BODY_LIMIT`].
+pub(crate) async fn read_body(request: Request) -> Result<Bytes, HttpError> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| {
+        let status = rejection.status();
+        let message = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => format!("the body is over {BODY_LIMIT} bytes"),
+            _ => rejection.body_text(),
+        };
+        HttpError::new(status, message)
+    })
+}
+
+/// The session called `name`, working, and on an engine that the plugin works with.
+async fn working_session(
+    gateway: &Shared,
+    name: &str,
+    plugin: &Mounted,
+) -> Result<Arc<Session>, HttpError> {
+    let unknown = || HttpError::not_found(format!("there is no session {name:?}"));
+    let session = gateway.sessions.get(name).ok_or_else(unknown)?;
+    if !plugin.works_with(session.engine().name()) {
+        return Err(HttpError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!(
+                "{} is not implemented by the {} engine of session {name:?}; it works with {}",
+                plugin.name(),
+                session.engine().name(),
+                plugin.info().engines.join(", "),
+            ),
+        ));
+    }
+    match session.wait_until_working(SESSION_PATIENCE).await {
+        SessionStatus::Working => Ok(session),
+        SessionStatus::Stopped => Err(HttpError::not_found(format!(
+            "session {name:?} is stopped; start it with POST /api/sessions/{name}/start"
+        ))),
+        status => Err(HttpError::with_body(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            json!({
+                "error": "the session is not working; try again, or restart it",
+                "session": name,
+                "status": status,
+                "expected": ["WORKING"],
+            }),
+        )),
+    }
+}
+
+fn into_http(answer: host_abi::Response) -> Result<Response, HttpError> {
+    let internal = |what| {
+        HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the plugin answered {what}"))
+    };
+    let status = StatusCode::from_u16(answer.status());
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status.map_err(|_| internal("with a status that is none"))?;
+    for (name, value) in answer.headers() {
+        let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        else {
+            return Err(internal("with a header that is none"));
+        };
+        response.headers_mut().append(name, value);
+    }
+    *response.body_mut() = Body::from(answer.into_body());
+    Ok(response)
+}

@@ -1,0 +1,7 @@
+//! The gateway from outside: real libraries, real sockets.
+
+mod engine;
+mod http;
+mod loader;
+mod panics;
+mod requests;
