@@ -10,7 +10,10 @@
 //! most one hyphen between them. `status@broadcast`, other broadcasts and newsletters have no
 //! presence; all else is no id.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 /// What an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +39,7 @@ impl Server {
 }
 
 /// An id of a chat or of a participant, without its device part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Jid<'a> {
     user: &'a str,
     server: Server,
@@ -89,6 +92,16 @@ impl<'a> Jid<'a> {
         match self.server {
             Server::Contact => format!("{}@s.whatsapp.net", self.user),
             Server::Lid | Server::Group => self.to_string(),
+        }
+    }
+}
+
+/// By the number where there is one: equal ids have equal numbers, and it is quicker than the text.
+impl Hash for Jid<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        match self.number {
+            Some(number) => number.hash(hasher),
+            None => self.user.hash(hasher),
         }
     }
 }

@@ -141,15 +141,24 @@ fn end_chat(out: &mut Vec<u8>) {
 fn write_participant(out: &mut Vec<u8>, id: impl FnOnce(&mut Vec<u8>), record: Record) {
     out.extend_from_slice(br#"{"participant":""#);
     id(out);
-    out.extend_from_slice(br#"","lastKnownPresence":""#);
-    out.extend_from_slice(record.presence.word().as_bytes());
-    out.extend_from_slice(br#"","lastSeen":"#);
+    out.extend_from_slice(after_participant(record.presence));
     match record.last_seen {
         None => out.extend_from_slice(b"null},"),
         Some(seconds) => {
             out.extend_from_slice(itoa::Buffer::new().format(seconds.get()).as_bytes());
             out.extend_from_slice(b"},");
         }
+    }
+}
+
+/// What stands between a participant's id and its last-seen: one piece, as there are many of them.
+fn after_participant(presence: Presence) -> &'static [u8] {
+    match presence {
+        Presence::Offline => br#"","lastKnownPresence":"offline","lastSeen":"#,
+        Presence::Online => br#"","lastKnownPresence":"online","lastSeen":"#,
+        Presence::Typing => br#"","lastKnownPresence":"typing","lastSeen":"#,
+        Presence::Recording => br#"","lastKnownPresence":"recording","lastSeen":"#,
+        Presence::Paused => br#"","lastKnownPresence":"paused","lastSeen":"#,
     }
 }
 
