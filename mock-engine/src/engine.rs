@@ -353,13 +353,20 @@ impl MockEngine {
 
     /// Waits until everything that the sessions were handed has been applied by the plugins, and
     /// nothing that came of it is still running.
+    ///
+    /// Not for a task that the clock waits for: it would wait for itself.
     pub async fn settled(&self) {
+        self.applied().await;
+        self.0.activity.idle().await;
+    }
+
+    /// Waits until everything that the sessions were handed has been applied by the plugins.
+    pub(crate) async fn applied(&self) {
         let events: Vec<EngineEvents> =
-            self.0.state.lock().links.values().filter_map(|link| link.events()).collect();
+            self.0.state.lock().links.values().filter_map(Link::events).collect();
         for events in events {
             events.settled().await;
         }
-        self.0.activity.idle().await;
     }
 
     /// Makes everything as it was at the start, with the scenario that is given or the one that was

@@ -3,17 +3,22 @@
 #![forbid(unsafe_code)]
 
 pub mod contact;
+mod control;
 pub mod delay;
 pub mod engine;
 pub mod faults;
 pub mod journal;
 mod nearest;
 pub mod noweb;
+mod player;
 pub mod scenario;
 pub mod traffic;
+mod waha;
 pub mod wire;
 pub mod world;
 
 pub use delay::Delay;
 pub use engine::{MockEngine, MockError};
+pub use player::{Answer, Unmet};
 pub use scenario::{Scenario, ScenarioError};
+pub use waha::{MockWaha, MockWahaBuilder, StartError};

@@ -23,6 +23,17 @@ pub(crate) fn did_you_mean<'a>(
     nearest(word, candidates).map(|it| format!("; did you mean {it:?}?")).unwrap_or_default()
 }
 
+/// An error of serde with the nearest known word where it lists the known ones: "unknown field `dose`,
+/// expected one of `at`, `does`; did you mean "does"?".
+pub(crate) fn with_hint(message: &str) -> String {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let hint = match (message.starts_with("unknown "), words.next()) {
+        (true, Some(unknown)) => did_you_mean(unknown, words),
+        _ => String::new(),
+    };
+    format!("{}{hint}", message.replace('\n', " "))
+}
+
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();

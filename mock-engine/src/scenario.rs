@@ -244,6 +244,15 @@ impl Scenario {
         }
     }
 
+    /// The same with the names of a generated population, which is subscribed to where nothing is said.
+    pub(crate) fn all_subscriptions(&self) -> Vec<String> {
+        let mut names = self.subscriptions();
+        if let (None, Some(population)) = (&self.subscribe, &self.traffic) {
+            names.extend(population.names());
+        }
+        names
+    }
+
     /// The JSON Schema of the format, for editors.
     pub fn schema() -> Value {
         let mut schema = schemars::schema_for!(format::File).to_value();

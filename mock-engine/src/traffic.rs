@@ -105,6 +105,11 @@ impl Population {
         within("person-", self.contacts) || within("group-", self.groups)
     }
 
+    /// The names of all contacts and groups.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        (0..self.contacts).map(person).chain((0..self.groups).map(group))
+    }
+
     /// Puts the population into a world, at `now` in Unix seconds.
     pub fn settle(&self, world: &mut World, seed: u64, now: u64) {
         let mut chance = chance(seed, 1);

@@ -4,7 +4,7 @@ use std::{fmt, io, ops::Range};
 
 use thiserror::Error;
 
-use crate::nearest::did_you_mean;
+use crate::nearest::with_hint;
 
 /// Why a scenario cannot be played.
 #[derive(Debug, Error)]
@@ -61,14 +61,8 @@ impl Diagnostic {
 
     /// What the TOML reader says, with the nearest known word where it lists the known ones.
     pub(super) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
-        let message = error.message();
-        let mut words = message.split('`').skip(1).step_by(2);
-        let hint = match (message.starts_with("unknown "), words.next()) {
-            (true, Some(unknown)) => did_you_mean(unknown, words),
-            _ => String::new(),
-        };
         let span = error.span().unwrap_or(0..0);
-        Self::at(file, text, &span, format!("{}{hint}", message.replace('\n', " ")))
+        Self::at(file, text, &span, with_hint(error.message()))
     }
 }
 

@@ -110,7 +110,7 @@ impl Node {
         }
     }
 
-    fn read(value: &Value, path: &str) -> Result<Self, NodeError> {
+    pub(crate) fn read(value: &Value, path: &str) -> Result<Self, NodeError> {
         let Value::Object(fields) = value else {
             return Err(NodeError::new(path, "a node: {\"tag\", \"attrs\", \"content\"}", value));
         };
@@ -118,7 +118,7 @@ impl Node {
             fields.iter().find(|(name, _)| !matches!(name.as_str(), "tag" | "attrs" | "content"))
         {
             let path = format!("{path}.{name}");
-            return Err(NodeError::new(&path, "no such field; tag, attrs or content", found));
+            return Err(NodeError::new(&path, "tag, attrs or content and no other field", found));
         }
         let tag = match fields.get("tag") {
             Some(Value::String(tag)) if !tag.is_empty() => tag.clone(),
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(says(json!({})), "$.tag: expected a tag's name, found nothing");
         assert_eq!(
             says(json!({ "tag": "a", "attr": {} })),
-            "$.attr: expected no such field; tag, attrs or content, found {}"
+            "$.attr: expected tag, attrs or content and no other field, found {}"
         );
         assert_eq!(
             says(json!({ "tag": "a", "attrs": { "from": [1] } })),

@@ -1,0 +1,94 @@
+//! The commands, one a file.
+
+mod check;
+mod scenario;
+mod serve;
+mod webhooks;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// A WAHA presence API without a phone: a small WhatsApp that behaves, on a clock that you hold.
+#[derive(Parser)]
+#[command(
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  mock-engine serve                              a server on port 3000 that plays a lively scenario
+  mock-engine serve --webhook http://localhost:8080/
+  mock-engine scenario list                      the scenarios that come with it
+  mock-engine check my-scenario.toml             is it right?
+
+Exit codes: 0 all is well, 1 a failure, 2 wrong usage."
+)]
+struct Cli {
+    /// How log lines look; they go to standard error, RUST_LOG says which
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Pretty)]
+    log_format: LogFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    #[command(subcommand)]
+    Scenario(scenario::Args),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Runs the command of the command line.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.log_format);
+    let done = match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Scenario(args) => scenario::run(args),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever read our output has gone, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be gone too, and then there is nobody to tell.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Pretty => subscriber.compact().init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+}
+
+/// Ends the program as clap does for a wrong command line: exit code 2.
+fn usage(message: impl std::fmt::Display) -> ! {
+    use clap::{CommandFactory, error::ErrorKind};
+    Cli::command().error(ErrorKind::ValueValidation, message).exit()
+}

@@ -1,0 +1,69 @@
+//! `mock-engine check`: are these scenarios right?
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use mock_engine::{Scenario, ScenarioError};
+
+/// Check scenario files: every name, time and number in them.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  mock-engine check my-scenario.toml
+  mock-engine check scenarios/            all *.toml of a folder, and of the folders in it
+
+Exit code 1 when one of them is wrong; each error is FILE:LINE:COLUMN: what is wrong.")]
+pub(super) struct Args {
+    /// Files and folders
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Checks each file.
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let mut files = Vec::new();
+    for file in &args.files {
+        collect(file, true, &mut files)?;
+    }
+    let mut out = io::stdout().lock();
+    let mut wrong = 0;
+    for file in &files {
+        match Scenario::load(file) {
+            Ok(scenario) => {
+                let (contacts, steps) = (scenario.contacts.len(), scenario.steps.len());
+                writeln!(out, "{}: {contacts} contacts, {steps} steps", file.display())?;
+            }
+            Err(error) => {
+                wrong += 1;
+                match &error {
+                    ScenarioError::Wrong(_) => writeln!(io::stderr(), "{error}")?,
+                    error => writeln!(io::stderr(), "{:#}", anyhow::anyhow!("{error}"))?,
+                }
+            }
+        }
+    }
+    if wrong > 0 {
+        writeln!(io::stderr(), "{wrong} of {} wrong", files.len())?;
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The scenario files of a folder, in order of their names; a file stands for itself.
+fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        if named || path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path.to_owned());
+        }
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path)
+        .with_context(|| format!("failed to read the folder {}", path.display()))?;
+    let mut entries: Vec<PathBuf> =
+        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    entries.sort();
+    entries.iter().try_for_each(|entry| collect(entry, false, files))
+}

@@ -1,0 +1,307 @@
+//! `mock-engine serve`: the whole server.
+
+use std::{
+    io::{self, Write},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    str::FromStr,
+};
+
+use anyhow::{Context, Result};
+use host_sdk::Pace;
+use mock_engine::{MockWaha, Scenario, scenario::Session};
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use super::usage;
+
+/// Run a WAHA server on the mock engine.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  mock-engine serve
+  mock-engine serve --listen 127.0.0.1:0 --no-scenario
+  mock-engine serve --scenario my-scenario.toml --speed 60 --webhook http://localhost:8080/
+  mock-engine serve --scenario reconnect --speed stepped
+      then: curl -X POST localhost:3000/mock/clock/advance -d '{\"by\":\"5s\"}'
+
+The control API is under /mock: GET /mock says what there is.")]
+pub(super) struct Args {
+    /// Where to listen; port 0 takes a free one [env: WHATSAPP_API_HOSTNAME, WHATSAPP_API_PORT]
+    /// [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+
+    /// The presence plugin; the one beside this program unless said
+    #[arg(long, value_name = "FILE", env = "PRESENCE_PLUGIN")]
+    plugin: Option<PathBuf>,
+
+    /// The scenario to play: a TOML file, or the name of an embedded one
+    #[arg(long, value_name = "FILE", default_value = "lively", conflicts_with = "no_scenario")]
+    scenario: String,
+
+    /// Play nothing: an empty world, driven through /mock alone
+    #[arg(long)]
+    no_scenario: bool,
+
+    /// How fast time goes: a number of times, `stepped` for only when told, or `max`
+    #[arg(long, value_name = "N", default_value = "1")]
+    speed: Speed,
+
+    /// A session; may be given more than once [default: those of the scenario, or `default`]
+    #[arg(long, value_name = "NAME")]
+    session: Vec<String>,
+
+    /// The engine of the sessions given with --session, or of all; the plugin works with NOWEB only
+    #[arg(long, value_name = "NAME", value_parser = ["NOWEB", "WEBJS"])]
+    engine: Option<String>,
+
+    /// Where events are posted to; may be given more than once
+    #[arg(long, value_name = "URL", env = "WHATSAPP_HOOK_URL")]
+    webhook: Vec<String>,
+
+    /// Which events are posted, comma separated; `*` is all
+    #[arg(
+        long,
+        value_name = "EVENTS",
+        env = "WHATSAPP_HOOK_EVENTS",
+        value_delimiter = ',',
+        default_value = "presence.update,session.status"
+    )]
+    webhook_events: Vec<String>,
+
+    /// The key that callers show in X-Api-Key; plain, or sha512:HEX
+    #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+
+    /// The seed of all chance; the scenario's unless said
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// How fast time goes.
+#[derive(Clone, Copy, Debug)]
+enum Speed {
+    Times(f64),
+    Stepped,
+    Max,
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "stepped" => return Ok(Self::Stepped),
+            "max" => return Ok(Self::Max),
+            _ => {}
+        }
+        let speed: f64 = text.parse().unwrap_or(f64::NAN);
+        if speed.is_finite() && speed > 0.0 {
+            Ok(Self::Times(speed))
+        } else {
+            Err("expected a number above 0, `stepped` or `max`".to_owned())
+        }
+    }
+}
+
+/// Serves until it is told to stop.
+pub(super) fn run(args: Args) -> Result<ExitCode> {
+    let address = address(args.listen.as_deref());
+    let api_key = args.api_key.clone().filter(|key| !key.is_empty());
+    if api_key.is_none() && !address.ip().is_loopback() {
+        usage(format_args!(
+            "listening on {address} lets others than this machine in, which needs --api-key KEY \
+             (or WAHA_API_KEY); or listen on 127.0.0.1"
+        ));
+    }
+    let scenario = scenario(&args)?;
+    Runtime::new()?.block_on(serve(args, scenario, address, api_key))
+}
+
+async fn serve(
+    args: Args,
+    scenario: Scenario,
+    address: SocketAddr,
+    api_key: Option<String>,
+) -> Result<ExitCode> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to listen on {address}"))?;
+    let address = listener.local_addr()?;
+    let pace = match args.speed {
+        Speed::Times(speed) => Pace::Running { speed },
+        Speed::Stepped | Speed::Max => Pace::Stepped,
+    };
+    let (urls, events) = (args.webhook.clone(), args.webhook_events);
+    let mut builder = MockWaha::builder()
+        .scenario(scenario)
+        .pace(pace)
+        .gateway(move |gateway| super::webhooks::add(gateway, &urls, &events));
+    if let Some(seed) = args.seed {
+        builder = builder.seed(seed);
+    }
+    if let Some(plugin) = args.plugin {
+        builder = builder.plugin(plugin);
+    }
+    if let Some(key) = &api_key {
+        builder = builder.api_key(key);
+    }
+    let waha = builder.build()?;
+    waha.begin().await;
+    if matches!(args.speed, Speed::Max) {
+        tokio::spawn(hurry(waha.clone()));
+    }
+    let screen = screen(&waha, address, args.speed, &args.webhook, api_key.is_some());
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{screen}listening on http://{address}")?;
+    stdout.flush()?;
+    waha.gateway().serve(listener, told_to_stop()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Moves the clock to each timer as soon as there is one.
+async fn hurry(waha: MockWaha) {
+    loop {
+        let wait = waha.engine().clock().next_timer().await;
+        waha.engine().clock().advance(wait, waha.engine().activity()).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn told_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}
+
+fn address(listen: Option<&str>) -> SocketAddr {
+    let text = match listen {
+        Some(text) => text.to_owned(),
+        None => {
+            let host = std::env::var("WHATSAPP_API_HOSTNAME").ok().filter(|it| !it.is_empty());
+            let port = std::env::var("WHATSAPP_API_PORT").ok().filter(|it| !it.is_empty());
+            let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
+            match host.parse::<IpAddr>() {
+                Ok(IpAddr::V6(host)) => format!("[{host}]:{}", port.as_deref().unwrap_or("3000")),
+                _ => format!("{host}:{}", port.as_deref().unwrap_or("3000")),
+            }
+        }
+    };
+    match text.to_socket_addrs().map(|mut all| all.next()) {
+        Ok(Some(address)) => address,
+        _ => usage(format_args!("{text:?} is no address; expected HOST:PORT, as 127.0.0.1:3000")),
+    }
+}
+
+fn scenario(args: &Args) -> Result<Scenario> {
+    let mut scenario =
+        if args.no_scenario { Scenario::default() } else { super::scenario::find(&args.scenario)? };
+    if !args.session.is_empty() {
+        scenario.sessions = args.session.iter().map(Session::new).collect();
+    }
+    if scenario.sessions.is_empty() {
+        scenario.sessions.push(Session::new("default"));
+    }
+    if let Some(engine) = &args.engine {
+        for session in &mut scenario.sessions {
+            session.engine.clone_from(engine);
+        }
+    }
+    let unknown = scenario.steps.iter().find(|step| {
+        let known = |name: &String| scenario.sessions.iter().any(|session| session.name == *name);
+        step.session.as_ref().is_some_and(|name| !known(name))
+    });
+    if let Some(step) = unknown {
+        let name = step.session.as_deref().unwrap_or_default();
+        anyhow::bail!("{}: the session {name:?} is not among those of --session", step.source);
+    }
+    Ok(scenario)
+}
+
+/// What runs, and what to try.
+fn screen(
+    waha: &MockWaha,
+    address: SocketAddr,
+    speed: Speed,
+    webhooks: &[String],
+    key: bool,
+) -> String {
+    let mock = waha.engine();
+    let scenario = mock.scenario();
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    for plugin in waha.gateway().plugins() {
+        let file = plugin.file.as_deref().unwrap_or(Path::new("linked in"));
+        let file = file.display();
+        rows.push(("plugin", format!("{} {} ({file})", plugin.name, plugin.version)));
+    }
+    for session in &scenario.sessions {
+        let me = mock.me(&session.name).map(|me| me.id).unwrap_or_default();
+        rows.push(("session", format!("{} on {}, as {me}", session.name, session.engine)));
+    }
+    let plays = if scenario.name.is_empty() && scenario.steps.is_empty() {
+        "none; drive it through /mock".to_owned()
+    } else if scenario.description.is_empty() {
+        scenario.name.clone()
+    } else {
+        format!("{}: {}", scenario.name, scenario.description)
+    };
+    rows.push(("scenario", plays));
+    rows.push(("seed", mock.seed().to_string()));
+    rows.push((
+        "clock",
+        match speed {
+            Speed::Times(1.0) => "real time".to_owned(),
+            Speed::Times(times) => format!("{times} times as fast as real"),
+            Speed::Stepped => "stepped: POST /mock/clock/advance {\"by\":\"25s\"}".to_owned(),
+            Speed::Max => "as fast as possible".to_owned(),
+        },
+    ));
+    for webhook in webhooks {
+        rows.push(("webhook", webhook.clone()));
+    }
+    let mut text = format!("mock-engine {}\n\n", env!("CARGO_PKG_VERSION"));
+    for (name, value) in rows {
+        text.push_str(&format!("  {name:<10}{value}\n"));
+    }
+    text.push_str("\nTry:\n");
+    for line in tries(&scenario, address, key) {
+        text.push_str(&format!("  {line}\n"));
+    }
+    text.push('\n');
+    text
+}
+
+/// Three `curl` lines with ids that the scenario has.
+fn tries(scenario: &Scenario, address: SocketAddr, key: bool) -> Vec<String> {
+    let noweb = scenario.sessions.iter().find(|session| session.engine == "NOWEB");
+    let session = noweb.or(scenario.sessions.first()).map_or("default", |it| &it.name);
+    let world = scenario.world(0, 0);
+    let waha_id = |jid: String| jid.replace("@s.whatsapp.net", "@c.us");
+    let contact = world
+        .contacts()
+        .values()
+        .next()
+        .map_or_else(|| "5511999990001@c.us".to_owned(), |contact| waha_id(contact.jid()));
+    let group = world
+        .groups()
+        .values()
+        .next()
+        .map_or_else(|| "120363041234567890@g.us".to_owned(), mock_engine::world::Group::jid);
+    let header = if key { "-H \"X-Api-Key: $WAHA_API_KEY\" " } else { "" };
+    let base = format!("http://{address}/api/{session}/presence");
+    vec![
+        format!("curl {header}{base}"),
+        format!("curl {header}{base}/{contact}"),
+        format!("curl {header}-X POST {base}/{group}/subscribe"),
+    ]
+}

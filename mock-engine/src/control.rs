@@ -1,0 +1,111 @@
+//! The control API, under `/mock`: what a test tells WhatsApp to do, and asks it.
+//!
+//! | call | does |
+//! |---|---|
+//! | `GET /mock` | what there is: sessions, scenario, seed, clock, expectations that did not hold |
+//! | `POST /mock/sessions/{session}/stanzas` | stanzas arrive: one node or an array |
+//! | `POST /mock/sessions/{session}/events` | Baileys events are handed over as they are |
+//! | `GET`, `DELETE /mock/sessions/{session}/journal` | what the gateway sent: `?since=N&match=tag=presence&wait=5s` |
+//! | `PUT /mock/sessions/{session}/status` | `{"status":"WORKING"}` |
+//! | `POST /mock/sessions/{session}/connection` | `{"state":"open"}`, `{"state":"close","code":428}` |
+//! | `GET`, `PUT /mock/sessions/{session}/faults` | what goes wrong; see [`Faults`](crate::faults::Faults) |
+//! | `POST /mock/sessions/{session}/contacts/{name or id}` | `{"does":"typing","in":"team"}` |
+//! | `GET /mock/world` | everybody's true state |
+//! | `PUT /mock/rules` | which of WhatsApp's rules hold; see [`Rules`](crate::world::Rules) |
+//! | `GET`, `PUT /mock/clock` | `{"mode":"stepped"}`, `{"mode":"real","speed":60}` |
+//! | `POST /mock/clock/advance` | `{"by":"25s"}` |
+//! | `POST /mock/reset` | as if just started; `{"scenario":"group-typing"}` or a scenario's TOML, and `"seed"` |
+//!
+//! When these answer, what they caused has been applied by the plugins.
+
+mod clock;
+mod session;
+mod world;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{FromRequest, Request, State},
+    http::StatusCode,
+    routing::{get, post, put},
+};
+use host_sdk::HttpError;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{engine::MockError, nearest::with_hint, player::Stage, world::WorldError};
+
+/// The paths, for a gateway's own.
+pub(crate) fn routes(stage: Stage) -> Router {
+    let paths = [
+        ("/mock", get(overview)),
+        ("/mock/sessions/{session}/stanzas", post(session::stanzas)),
+        ("/mock/sessions/{session}/events", post(session::events)),
+        ("/mock/sessions/{session}/journal", get(session::journal).delete(session::clear_journal)),
+        ("/mock/sessions/{session}/status", put(session::status)),
+        ("/mock/sessions/{session}/connection", post(session::connection)),
+        ("/mock/sessions/{session}/faults", get(session::faults).put(session::set_faults)),
+        ("/mock/sessions/{session}/contacts/{name}", post(world::act)),
+        ("/mock/world", get(world::world)),
+        ("/mock/rules", put(world::set_rules)),
+        ("/mock/clock", get(clock::clock).put(clock::set)),
+        ("/mock/clock/advance", post(clock::advance)),
+        ("/mock/reset", post(world::reset)),
+    ];
+    let mut router = Router::new();
+    for (path, methods) in paths {
+        router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+    }
+    router.with_state(stage)
+}
+
+async fn overview(State(stage): State<Stage>) -> Json<Value> {
+    let mock = stage.mock();
+    let sessions: serde_json::Map<_, _> = mock
+        .sessions()
+        .into_iter()
+        .filter_map(|session| {
+            let me = json!(mock.me(&session).ok()?);
+            Some((session, json!({ "me": me })))
+        })
+        .collect();
+    Json(json!({
+        "scenario": mock.scenario().name,
+        "seed": mock.seed(),
+        "clock": clock::json(&stage),
+        "sessions": sessions,
+        "unmet": stage.unmet(),
+    }))
+}
+
+/// A JSON body; `null` when there is none.
+async fn body(request: Request) -> Result<Value, HttpError> {
+    let bytes = Bytes::from_request(request, &())
+        .await
+        .map_err(|rejection| HttpError::new(rejection.status(), rejection.body_text()))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| HttpError::bad_request(format!("the body is no JSON: {error}")))
+}
+
+/// A JSON body of a known shape.
+async fn read<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, HttpError> {
+    let body = body(request).await?;
+    serde_json::from_value(body).map_err(|error| {
+        let error = with_hint(&error.to_string());
+        HttpError::bad_request(format!("{error}; expected a body like {example}"))
+    })
+}
+
+/// The status codes of what the mock refuses.
+fn refused(error: MockError) -> HttpError {
+    let status = match &error {
+        MockError::Session { .. } | MockError::World(WorldError::Unknown { .. }) => {
+            StatusCode::NOT_FOUND
+        }
+        MockError::World(_) | MockError::Wire { .. } => StatusCode::BAD_REQUEST,
+    };
+    HttpError::new(status, error.to_string())
+}

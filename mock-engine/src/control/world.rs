@@ -1,0 +1,102 @@
+//! `/mock/world`, `/mock/rules`, `/mock/reset` and what contacts do.
+
+use axum::{
+    Json,
+    extract::{Path, Request, State},
+};
+use host_sdk::HttpError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{body, read, refused};
+use crate::{
+    nearest::with_hint,
+    player::Stage,
+    scenario::Scenario,
+    world::{Act, Does, Rules},
+};
+
+/// `GET /mock/world`.
+pub(super) async fn world(State(stage): State<Stage>) -> Json<Value> {
+    Json(stage.mock().world_json())
+}
+
+/// `PUT /mock/rules`: replaces them all; a rule that is left out holds.
+pub(super) async fn set_rules(
+    State(stage): State<Stage>,
+    request: Request,
+) -> Result<Json<Rules>, HttpError> {
+    let rules: Rules = read(request, r#"{"subscribe_first":false}"#).await?;
+    stage.mock().set_rules(rules);
+    Ok(Json(rules))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActBody {
+    does: Does,
+    #[serde(default)]
+    r#in: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
+}
+
+/// `POST /mock/sessions/{session}/contacts/{name or id}`: answers `{"events":[…]}`, what the session got
+/// to see of it.
+pub(super) async fn act(
+    State(stage): State<Stage>,
+    Path((session, who)): Path<(String, String)>,
+    request: Request,
+) -> Result<Json<Value>, HttpError> {
+    let body: ActBody = read(request, r#"{"does":"typing","in":"team"}"#).await?;
+    let (chat, text) = (body.r#in.as_deref(), body.text.as_deref());
+    let act = Act { who: &who, does: body.does, chat, text, session: Some(&session) };
+    let events = stage.mock().act(act).await.map_err(refused)?;
+    stage.mock().settled().await;
+    let events: Vec<Value> = events.iter().map(|(_, event)| event.to_json()).collect();
+    Ok(Json(json!({ "events": events })))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResetBody {
+    #[serde(default)]
+    scenario: Option<String>,
+    #[serde(default)]
+    seed: Option<u64>,
+}
+
+/// `POST /mock/reset`: with `scenario`, the name of an embedded one or the TOML of one, plays that.
+pub(super) async fn reset(
+    State(stage): State<Stage>,
+    request: Request,
+) -> Result<Json<Value>, HttpError> {
+    let body: ResetBody = match body(request).await? {
+        Value::Null => ResetBody::default(),
+        value => serde_json::from_value(value)
+            .map_err(|error| HttpError::bad_request(with_hint(&error.to_string())))?,
+    };
+    let mock = stage.mock();
+    let scenario = match body.scenario {
+        Some(text) => {
+            let read = if text.contains(['=', '\n']) || text.is_empty() {
+                Scenario::parse(&text)
+            } else {
+                Scenario::embedded(&text)
+            };
+            Some(read.map_err(|error| HttpError::bad_request(error.to_string()))?)
+        }
+        None => None,
+    };
+    let scenario = match (scenario, body.seed) {
+        (Some(scenario), seed) => Some(Scenario { seed: seed.or(scenario.seed), ..scenario }),
+        (None, Some(seed)) => Some(Scenario { seed: Some(seed), ..(*mock.scenario()).clone() }),
+        (None, None) => None,
+    };
+    mock.reset(scenario).await.map_err(refused)?;
+    stage.forget_unmet();
+    mock.settled().await;
+    stage.play().await;
+    mock.settled().await;
+    Ok(Json(json!({ "scenario": mock.scenario().name, "seed": mock.seed() })))
+}

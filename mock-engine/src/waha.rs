@@ -1,0 +1,262 @@
+//! A whole WAHA server on the mock engine, in memory: no network, no phone, and a clock that you hold.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use axum::http::Method;
+use host_sdk::{
+    Activity, ApiKey, ApiKeyError, BuildError, Clock, Gateway, GatewayBuilder, LoadError,
+    LoadedPlugin, Pace, SessionSpec, SystemClock, VirtualClock, loader,
+};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{
+    control,
+    delay::Delay,
+    engine::MockEngine,
+    player::{Answer, App, Stage, Unmet},
+    scenario::{DEFAULT_START_MS, Scenario},
+};
+
+/// A gateway with the presence plugin on a [`MockEngine`].
+///
+/// ```no_run
+/// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+/// use mock_engine::MockWaha;
+///
+/// let waha = MockWaha::start("[contacts.alice]\nphone = \"5511999990001\"").await?;
+/// waha.engine().contact("alice").types().await?;
+/// let answer = waha.get("/api/default/presence/5511999990001@c.us").await;
+/// assert_eq!(answer.body["presences"][0]["lastKnownPresence"], "typing");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct MockWaha {
+    stage: Stage,
+    gateway: Gateway,
+}
+
+impl MockWaha {
+    /// Begins a server.
+    pub fn builder() -> MockWahaBuilder {
+        MockWahaBuilder::default()
+    }
+
+    /// A server on a stepped clock that plays a scenario, given as TOML, with the presence plugin that
+    /// was built beside this program.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the scenario is wrong, and when the plugin cannot be found or loaded.
+    pub async fn start(scenario: &str) -> Result<Self, StartError> {
+        let scenario = Scenario::parse(scenario)?;
+        let waha = Self::builder().scenario(scenario).build()?;
+        waha.begin().await;
+        Ok(waha)
+    }
+
+    /// Starts the sessions, and plays the scenario up to what happens at once.
+    pub async fn begin(&self) {
+        self.gateway.start().await;
+        self.engine().settled().await;
+        self.stage.play().await;
+        self.engine().settled().await;
+    }
+
+    /// The engine, to drive it.
+    pub fn engine(&self) -> &MockEngine {
+        self.stage.mock()
+    }
+
+    /// The gateway, to serve it.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Asks for a path.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, None).await
+    }
+
+    /// Posts to a path.
+    pub async fn post(&self, path: &str, body: impl Into<Option<Value>>) -> Answer {
+        self.request(Method::POST, path, body.into().as_ref()).await
+    }
+
+    /// Any request; answers when all that it caused has been applied.
+    pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let app = self.stage.app().cloned();
+        let answer = match app {
+            Some(app) => app.request(method, path, body).await,
+            None => Answer { status: axum::http::StatusCode::NOT_FOUND, body: Value::Null },
+        };
+        self.engine().settled().await;
+        answer
+    }
+
+    /// Moves the clock on; answers when all that fell due has been applied.
+    pub async fn advance(&self, by: Delay) {
+        self.engine().clock().advance(by.duration(), self.gateway.activity()).await;
+        self.engine().settled().await;
+    }
+
+    /// The expectations of the scenario that did not hold so far.
+    pub fn unmet(&self) -> Vec<Unmet> {
+        self.stage.unmet()
+    }
+
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl fmt::Debug for MockWaha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockWaha").field("gateway", &self.gateway).finish_non_exhaustive()
+    }
+}
+
+/// A server in the making.
+#[derive(Default)]
+pub struct MockWahaBuilder {
+    scenario: Scenario,
+    seed: Option<u64>,
+    pace: Option<Pace>,
+    plugin: Option<PathBuf>,
+    api_key: Option<String>,
+    configure: Option<Box<dyn FnOnce(GatewayBuilder) -> GatewayBuilder + Send>>,
+}
+
+impl MockWahaBuilder {
+    /// Plays this scenario; none otherwise.
+    #[must_use]
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.scenario = scenario;
+        self
+    }
+
+    /// Decides all chance; the scenario's seed otherwise, or 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Lets the clock move so; stepped otherwise.
+    #[must_use]
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = Some(pace);
+        self
+    }
+
+    /// Loads the plugin from this file; from beside the program otherwise.
+    #[must_use]
+    pub fn plugin(mut self, file: impl Into<PathBuf>) -> Self {
+        self.plugin = Some(file.into());
+        self
+    }
+
+    /// Asks callers for a key.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Has a say in how the gateway is built: webhooks, a plugin's configuration.
+    #[must_use]
+    pub fn gateway(
+        mut self,
+        configure: impl FnOnce(GatewayBuilder) -> GatewayBuilder + Send + 'static,
+    ) -> Self {
+        self.configure = Some(Box::new(configure));
+        self
+    }
+
+    /// Puts the server together; [`MockWaha::begin`] starts it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the plugin cannot be found or loaded, and when the gateway does not take it.
+    pub fn build(self) -> Result<MockWaha, StartError> {
+        let file = match self.plugin {
+            Some(file) => file,
+            None => loader::find("presence_plugin")?,
+        };
+        let plugin: LoadedPlugin = loader::load(&file)?;
+        let mut scenario = self.scenario;
+        if scenario.sessions.is_empty() {
+            scenario.sessions.push(crate::scenario::Session::new("default"));
+        }
+        let seed = self.seed.or(scenario.seed).unwrap_or_default();
+        let pace = self.pace.unwrap_or(Pace::Stepped);
+        let clock = clock(&scenario, pace);
+        let mock = MockEngine::on(&scenario, seed, clock.clone(), Activity::new());
+        let stage = Stage::new(mock.clone());
+        let mut builder = Gateway::builder()
+            .clock(Arc::new(clock))
+            .activity(mock.activity().clone())
+            .seed(seed)
+            .engine(mock.noweb())
+            .plugin(plugin)
+            .routes(control::routes(stage.clone()));
+        let mut others: Vec<&str> = Vec::new();
+        for session in &scenario.sessions {
+            if session.engine != "NOWEB" && !others.contains(&session.engine.as_str()) {
+                others.push(&session.engine);
+                builder = builder.engine(mock.engine(&session.engine));
+            }
+            builder = builder.session(SessionSpec::new(&session.name).engine(&session.engine));
+        }
+        if let Some(key) = &self.api_key {
+            builder = builder.api_key(ApiKey::parse(key)?);
+        }
+        if let Some(configure) = self.configure {
+            builder = configure(builder);
+        }
+        let gateway = builder.build()?;
+        stage.set_app(App::new(gateway.router(), self.api_key));
+        Ok(MockWaha { stage, gateway })
+    }
+}
+
+/// A stepped clock stands where the scenario, or the documentation's examples, begin; a running one at
+/// the world's time unless the scenario says.
+fn clock(scenario: &Scenario, pace: Pace) -> VirtualClock {
+    let start_ms = scenario.start.map(|seconds| seconds.saturating_mul(1000));
+    match pace {
+        Pace::Stepped => VirtualClock::stepped(start_ms.unwrap_or(DEFAULT_START_MS)),
+        Pace::Running { speed } => {
+            let now_ms = start_ms.unwrap_or_else(|| SystemClock::new().now_ms());
+            VirtualClock::running(now_ms, speed)
+        }
+    }
+}
+
+impl fmt::Debug for MockWahaBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockWahaBuilder")
+            .field("scenario", &self.scenario.name)
+            .field("seed", &self.seed)
+            .field("pace", &self.pace)
+            .field("plugin", &self.plugin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The scenario is wrong.
+    #[error(transparent)]
+    Scenario(#[from] crate::scenario::ScenarioError),
+    /// The plugin cannot be found or loaded.
+    #[error(transparent)]
+    Plugin(#[from] LoadError),
+    /// The key is none.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
+    /// The gateway does not take it.
+    #[error(transparent)]
+    Gateway(#[from] BuildError),
+}
