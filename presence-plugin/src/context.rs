@@ -97,6 +97,14 @@ impl Context {
         Ok(Snapshot::new(state::SCHEMA, bytes))
     }
 
+    /// Forgets a session, and ends the work that goes on for it.
+    pub(crate) fn forget(&self, name: &str) {
+        let session = self.sessions.write().shift_remove(name);
+        if let Some(session) = session {
+            session.change_connection();
+        }
+    }
+
     /// Ends all work that goes on by itself.
     pub(crate) fn wind_down(&self) {
         for session in self.sessions.read().values() {

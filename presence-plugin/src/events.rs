@@ -3,18 +3,21 @@
 mod connection_open;
 mod message_upsert;
 pub(crate) mod presence_update;
+mod session_forgotten;
 
 use std::sync::Arc;
 
 use host_abi::{ErrorKind, PluginError};
 
+use self::session_forgotten::SESSION_FORGOTTEN;
 use crate::{
     context::Context,
     dialect::noweb::{CONNECTION_UPDATE, DialectError, MESSAGES_UPSERT, PRESENCE_UPDATE},
 };
 
 /// The kinds of event that are wanted.
-pub(crate) const CONSUMES: &[&str] = &[PRESENCE_UPDATE, MESSAGES_UPSERT, CONNECTION_UPDATE];
+pub(crate) const CONSUMES: &[&str] =
+    &[PRESENCE_UPDATE, MESSAGES_UPSERT, CONNECTION_UPDATE, SESSION_FORGOTTEN];
 
 /// Takes an event of one of [`CONSUMES`]; any other is none of ours.
 pub(crate) fn take(
@@ -27,6 +30,10 @@ pub(crate) fn take(
         PRESENCE_UPDATE => presence_update::take_json(context, session, data),
         MESSAGES_UPSERT => message_upsert::take(context, session, data),
         CONNECTION_UPDATE => connection_open::take(context, session, data),
+        SESSION_FORGOTTEN => {
+            session_forgotten::take(context, session);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

@@ -289,3 +289,16 @@ fn a_message_that_makes_no_sense_does_not_keep_the_others_back() {
     assert_eq!(desk.get_all(), presence("online", "null"));
     assert_eq!(desk.plugin.counts().malformed, 4);
 }
+
+#[test]
+fn a_session_that_is_forgotten_knows_nobody() {
+    let desk = Desk::new();
+    desk.subscribe(CONTACT).unwrap();
+    desk.tell(CONTACT, CONTACT, EngineStatus::AVAILABLE, None);
+    desk.event("session.forgotten", "{}").unwrap();
+    assert_eq!(desk.get_all(), "[]");
+    let _ = desk.subscribed();
+    desk.connection("open");
+    desk.fake.settle();
+    assert!(desk.subscribed().is_empty(), "a forgotten subscription is not renewed");
+}
