@@ -1,12 +1,16 @@
 //! The commands, one a file.
 
 mod check;
+mod fuzz;
+mod record;
+mod replay;
 mod scenario;
+mod scrub;
 mod serve;
 mod webhooks;
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -24,6 +28,7 @@ use tracing_subscriber::EnvFilter;
   mock-engine serve --webhook http://localhost:8080/
   mock-engine scenario list                      the scenarios that come with it
   mock-engine check my-scenario.toml             is it right?
+  mock-engine replay my-scenario.toml            what happens in it, without a server
 
 Exit codes: 0 all is well, 1 a failure, 2 wrong usage."
 )]
@@ -39,9 +44,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Replay(replay::Args),
     Check(check::Args),
     #[command(subcommand)]
     Scenario(scenario::Args),
+    Record(record::Args),
+    Scrub(scrub::Args),
+    Fuzz(fuzz::Args),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -55,11 +64,17 @@ enum LogFormat {
 /// Runs the command of the command line.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.log_format);
+    // Commands that print what happens are quiet about how, unless asked.
+    let level = if matches!(cli.command, Command::Serve(_)) { "info" } else { "error" };
+    log(cli.log_format, level);
     let done = match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Scenario(args) => scenario::run(args),
+        Command::Record(args) => record::run(&args),
+        Command::Scrub(args) => scrub::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
     };
     match done {
         Ok(code) => code,
@@ -78,9 +93,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+fn log(format: LogFormat, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     match format {
         LogFormat::Pretty => subscriber.compact().init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),

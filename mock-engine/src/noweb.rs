@@ -115,6 +115,27 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_the_docs_is_the_fixtures() {
+        let cell = |json: &Option<serde_json::Value>, none: &str| match json {
+            Some(json) => format!("`{json}`"),
+            None => none.to_owned(),
+        };
+        let mut table = "| what | frame (hex) | stanza | Baileys event | documented |\n\
+                         |---|---|---|---|---|\n"
+            .to_owned();
+        for fixture in fixtures() {
+            let node = Node::from_json(&fixture.node).unwrap();
+            let event = cell(&fixture.event, "none");
+            let documented = cell(&fixture.documented, "ignored");
+            table += &format!(
+                "| {} | `{}` | `{node}` | {event} | {documented} |\n",
+                fixture.name, fixture.hex
+            );
+        }
+        assert_eq!(table, include_str!("wire/fixtures.md"));
+    }
+
+    #[test]
     fn a_message_becomes_an_upsert() {
         let stanza = Node::new("message")
             .attr("from", "1@g.us")

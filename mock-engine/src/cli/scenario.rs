@@ -1,14 +1,15 @@
 //! `mock-engine scenario`: the scenarios that come with the program, and their format.
 
 use std::{
-    io::{self, Write},
+    fs::File,
+    io::{self, BufReader, Write},
     path::Path,
     process::ExitCode,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mock_engine::{
-    Scenario,
+    Recording, Scenario,
     scenario::{EMBEDDED, Embedded},
 };
 
@@ -55,4 +56,24 @@ pub(super) fn find(name: &str) -> Result<Scenario> {
         return Ok(scenario.map_err(anyhow::Error::new)?);
     }
     Ok(Scenario::embedded(name)?)
+}
+
+/// The same, or the recording of that name, `….jsonl`.
+pub(super) fn find_or_recorded(name: &str) -> Result<Scenario> {
+    if Path::new(name).extension().is_some_and(|extension| extension == "jsonl") {
+        recorded(Path::new(name))
+    } else {
+        find(name)
+    }
+}
+
+/// A recording, as a scenario.
+pub(super) fn recorded(path: &Path) -> Result<Scenario> {
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("failed to open {name}"))?;
+    let recording = Recording::read(BufReader::new(file)).with_context(|| name.clone())?;
+    if recording.truncated {
+        tracing::warn!(file = name, "the last line was cut off, and is lost");
+    }
+    Ok(recording.scenario(&name))
 }

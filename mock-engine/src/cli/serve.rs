@@ -43,6 +43,10 @@ pub(super) struct Args {
     #[arg(long)]
     no_scenario: bool,
 
+    /// Play a recording instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_scenario", "scenario"])]
+    recording: Option<PathBuf>,
+
     /// How fast time goes: a number of times, `stepped` for only when told, or `max`
     #[arg(long, value_name = "N", default_value = "1")]
     speed: Speed,

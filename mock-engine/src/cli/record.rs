@@ -1,0 +1,235 @@
+//! `mock-engine record`: writes down what a real WAHA says.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use futures_util::StreamExt;
+use host_sdk::{Clock, SystemClock};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mock_engine::{
+    Delay,
+    recording::{Header, Listener, Scrubber, write_line},
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, runtime::Runtime};
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+};
+
+use super::usage;
+
+/// Record the events of a real WAHA, for `replay` and `serve --recording`.
+///
+/// Numbers, names and texts are replaced while recording, so that nobody's are ever written down.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  mock-engine record --waha ws://localhost:3000/ws --api-key K --session default -o morning.jsonl
+  mock-engine record --listen 0.0.0.0:8080 -o morning.jsonl
+      (and WAHA has the webhook http://this-machine:8080/ for engine.event or presence.update)
+
+It ends with Ctrl-C, or as --events or --for say.")]
+pub(super) struct Args {
+    /// WAHA's WebSocket
+    #[arg(long, value_name = "URL", required_unless_present = "listen")]
+    waha: Option<String>,
+
+    /// Take events as webhooks at this address instead
+    #[arg(long, value_name = "ADDR", conflicts_with = "waha")]
+    listen: Option<String>,
+
+    /// WAHA's key
+    #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+
+    /// The session; `*` is all
+    #[arg(long, value_name = "NAME", default_value = "*")]
+    session: String,
+
+    /// Where to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Write down numbers, names and texts as they are
+    #[arg(long)]
+    no_scrub: bool,
+
+    /// The seed of the new numbers
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    events: Option<u64>,
+
+    /// End after so long
+    #[arg(long = "for", value_name = "TIME")]
+    length: Option<Delay>,
+}
+
+/// Records.
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    Runtime::new()?.block_on(record(args))
+}
+
+async fn record(args: &Args) -> Result<ExitCode> {
+    let tape = Arc::new(Tape::new(args)?);
+    let recorded = async {
+        match (&args.waha, &args.listen) {
+            (Some(url), _) => hear_socket(args, url, &tape).await,
+            (None, Some(address)) => hear_webhooks(address, &tape).await,
+            (None, None) => usage("record needs --waha URL or --listen ADDR"),
+        }
+    };
+    let end = async {
+        match args.length {
+            Some(length) => tokio::time::sleep(length.duration()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        ended = recorded => ended,
+        () = end => Ok(()),
+        () = tape.full() => Ok(()),
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    let events = tape.finish()?;
+    writeln!(io::stderr(), "{events} events recorded in {}", args.output.display())?;
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Listens until the server closes.
+async fn hear_socket(args: &Args, url: &str, tape: &Tape) -> Result<()> {
+    let join = if url.contains('?') { '&' } else { '?' };
+    let session: String = args
+        .session
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '-' | '_'))
+        .collect();
+    let full = format!("{url}{join}session={session}&events=engine.event&events=presence.update");
+    let mut request = full
+        .as_str()
+        .into_client_request()
+        .with_context(|| format!("--waha: {url:?} is no WebSocket's address"))?;
+    if let Some(key) = &args.api_key {
+        let key = HeaderValue::from_str(key).context("--api-key: it cannot be sent as a header")?;
+        request.headers_mut().insert("X-Api-Key", key);
+    }
+    let (mut socket, _) =
+        connect_async(request).await.with_context(|| format!("failed to connect to {url}"))?;
+    while let Some(message) = socket.next().await {
+        match message.with_context(|| format!("the connection to {url} broke"))? {
+            Message::Text(text) => tape.hear(text.as_bytes())?,
+            Message::Binary(bytes) => tape.hear(&bytes)?,
+            Message::Close(Some(frame)) => {
+                bail!("{url} closed the connection: {} {}", frame.code, frame.reason);
+            }
+            _ => {}
+        }
+    }
+    bail!("{url} closed the connection");
+}
+
+/// Takes webhooks until it is told to stop.
+async fn hear_webhooks(address: &str, tape: &Arc<Tape>) -> Result<()> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to listen on {address}"))?;
+    writeln!(io::stderr(), "listening on http://{}", listener.local_addr()?)?;
+    let router = Router::new().fallback(post(take_webhook)).with_state(tape.clone());
+    axum::serve(listener, router).await.context("the listener failed")
+}
+
+async fn take_webhook(State(tape): State<Arc<Tape>>, body: Bytes) -> (StatusCode, String) {
+    match tape.hear(&body) {
+        Ok(()) => (StatusCode::OK, String::new()),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")),
+    }
+}
+
+/// The file that is being written.
+struct Tape {
+    state: Mutex<Writing>,
+    clock: SystemClock,
+    bar: ProgressBar,
+    limit: Option<u64>,
+    full: tokio::sync::Notify,
+}
+
+struct Writing {
+    out: BufWriter<File>,
+    listener: Listener,
+    scrubber: Option<Scrubber>,
+    events: u64,
+}
+
+impl Tape {
+    fn new(args: &Args) -> Result<Self> {
+        let name = args.output.display();
+        let file =
+            File::create(&args.output).with_context(|| format!("failed to create {name}"))?;
+        let mut out = BufWriter::new(file);
+        let clock = SystemClock::new();
+        let seed = (!args.no_scrub).then_some(args.seed);
+        write_line(&mut out, &Header::new(clock.now_ms(), seed))?;
+        out.flush()?;
+        let shows = io::stderr().is_terminal();
+        let target =
+            if shows { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(args.events, target);
+        let style = ProgressStyle::with_template("{spinner} {pos} events, {elapsed}, {per_sec}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(Duration::from_millis(250));
+        let state = Mutex::new(Writing {
+            out,
+            listener: Listener::default(),
+            scrubber: seed.map(Scrubber::new),
+            events: 0,
+        });
+        Ok(Self { state, clock, bar, limit: args.events, full: tokio::sync::Notify::new() })
+    }
+
+    /// Writes down an envelope, if there is an event in it. What is no JSON is passed over.
+    fn hear(&self, text: &[u8]) -> Result<()> {
+        let Ok(envelope) = serde_json::from_slice::<Value>(text) else { return Ok(()) };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        if self.limit.is_some_and(|limit| state.events >= limit) {
+            return Ok(());
+        }
+        let Some(event) = state.listener.hear(&envelope, self.clock.now_ms()) else {
+            return Ok(());
+        };
+        let event = match &mut state.scrubber {
+            Some(scrubber) => scrubber.scrub(event),
+            None => event,
+        };
+        write_line(&mut state.out, &event).context("failed to write the recording")?;
+        state.events += 1;
+        self.bar.set_position(state.events);
+        if self.limit == Some(state.events) {
+            self.full.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn full(&self) {
+        self.full.notified().await;
+    }
+
+    fn finish(&self) -> Result<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.out.flush().context("failed to write the recording")?;
+        self.bar.finish_and_clear();
+        Ok(state.events)
+    }
+}

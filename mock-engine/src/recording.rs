@@ -1,0 +1,247 @@
+//! Recordings: the events of a real WAHA, to be played again.
+//!
+//! A recording is JSON Lines. The first line says what it is, each other line is one event:
+//!
+//! ```text
+//! {"recording":1,"started":1686719326000,"scrubbed":7}
+//! {"time":1686719326120,"session":"default","event":"presence.update","data":{…}}
+//! ```
+//!
+//! `time` is in Unix milliseconds; `scrubbed` is the seed of the [`Scrubber`], or null when numbers, names
+//! and texts are those of real people.
+
+mod scrub;
+mod waha;
+
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+pub use scrub::Scrubber;
+pub use waha::Listener;
+
+use crate::{
+    delay::Delay,
+    noweb::Event,
+    scenario::{Action, Scenario, Session, Step},
+};
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// The longest line that is read, in bytes.
+const LONGEST_LINE: u64 = 4 * 1024 * 1024;
+
+/// A recording, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// Its first line.
+    pub header: Header,
+    /// Its events, in order.
+    pub events: Vec<Recorded>,
+    /// Whether its last line was cut off, as by a crash; that event is lost.
+    pub truncated: bool,
+}
+
+/// The first line of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The format's version.
+    pub recording: u32,
+    /// When it was begun, in Unix milliseconds.
+    pub started: u64,
+    /// The scrubber's seed; null when nothing was scrubbed.
+    #[serde(default)]
+    pub scrubbed: Option<u64>,
+}
+
+impl Header {
+    /// The header of a recording that begins now.
+    pub fn new(started: u64, scrubbed: Option<u64>) -> Self {
+        Self { recording: VERSION, started, scrubbed }
+    }
+}
+
+/// One event of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// When it came, in Unix milliseconds.
+    pub time: u64,
+    /// On which session.
+    pub session: String,
+    /// Baileys' name of it.
+    pub event: String,
+    /// Its data, as Baileys has it.
+    pub data: Value,
+}
+
+impl Recording {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot be read, is none, or has a broken line that is not the last.
+    pub fn read(mut from: impl BufRead) -> Result<Self, RecordingError> {
+        let first = line(&mut from, 1)?.ok_or(RecordingError::Empty)?;
+        let header: Header = serde_json::from_str(&first.text)
+            .map_err(|source| RecordingError::Header { source })?;
+        if header.recording != VERSION {
+            return Err(RecordingError::Version(header.recording));
+        }
+        let mut recording = Self { header, events: Vec::new(), truncated: false };
+        for number in 2.. {
+            let Some(line) = line(&mut from, number)? else { break };
+            match serde_json::from_str(&line.text) {
+                Ok(event) => recording.events.push(event),
+                Err(_) if !line.ended => recording.truncated = true,
+                Err(source) => return Err(RecordingError::Line { number, source }),
+            }
+        }
+        Ok(recording)
+    }
+
+    /// The same as a scenario: each event at its time, whatever WhatsApp's rules are.
+    pub fn scenario(&self, name: &str) -> Scenario {
+        let start = self.header.started / 1000;
+        let mut sessions: Vec<Session> = Vec::new();
+        let mut steps = Vec::with_capacity(self.events.len());
+        for (index, recorded) in self.events.iter().enumerate() {
+            if !sessions.iter().any(|session| session.name == recorded.session) {
+                sessions.push(Session::new(&recorded.session));
+            }
+            steps.push(Step {
+                at: Delay::from_millis(recorded.time.saturating_sub(start * 1000)),
+                repeat: None,
+                session: Some(recorded.session.clone()),
+                action: Action::Event(Event::of(&recorded.event, recorded.data.clone())),
+                source: format!("{name}:{}", index + 2),
+            });
+        }
+        if sessions.is_empty() {
+            sessions.push(Session::new("default"));
+        }
+        steps.sort_by_key(|step| step.at);
+        Scenario {
+            name: name.to_owned(),
+            description: format!("{} recorded events", self.events.len()),
+            start: Some(start),
+            subscribe: Some(Vec::new()),
+            sessions,
+            steps,
+            ..Scenario::default()
+        }
+    }
+}
+
+/// Writes a line of a recording: a [`Header`] or a [`Recorded`].
+///
+/// # Errors
+///
+/// Fails when it cannot be written.
+pub fn write_line(mut to: impl Write, line: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    to.write_all(&text)
+}
+
+struct Line {
+    text: String,
+    ended: bool,
+}
+
+fn line(from: &mut impl BufRead, number: usize) -> Result<Option<Line>, RecordingError> {
+    let mut text = String::new();
+    let failed = |source| RecordingError::Read { number, source };
+    let read = io::Read::take(&mut *from, LONGEST_LINE).read_line(&mut text).map_err(failed)?;
+    let ended = text.ends_with('\n');
+    Ok((read > 0).then_some(Line { text, ended }))
+}
+
+/// Why a recording cannot be played.
+#[derive(Debug, Error)]
+pub enum RecordingError {
+    /// There is nothing in it.
+    #[error("the recording is empty; its first line should be {{\"recording\":{VERSION}, …}}")]
+    Empty,
+    /// It cannot be read.
+    #[error("failed to read line {number}")]
+    Read {
+        /// The line, from 1.
+        number: usize,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its first line is another.
+    #[error("line 1 is not that of a recording, {{\"recording\":{VERSION}, …}}: {source}")]
+    Header {
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// It has another version.
+    #[error("line 1: the recording has version {0}; this program reads version {VERSION}")]
+    Version(u32),
+    /// A line is broken.
+    #[error("line {number} is no event: {source}")]
+    Line {
+        /// The line, from 1.
+        number: usize,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(time: u64) -> Recorded {
+        Recorded {
+            time,
+            session: "default".to_owned(),
+            event: "connection.update".to_owned(),
+            data: json!({ "connection": "open" }),
+        }
+    }
+
+    fn text() -> String {
+        let mut text = Vec::new();
+        write_line(&mut text, &Header::new(5_000, None)).unwrap();
+        write_line(&mut text, &event(5_500)).unwrap();
+        write_line(&mut text, &event(6_000)).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let recording = Recording::read(text().as_bytes()).unwrap();
+        assert_eq!(recording.events, [event(5_500), event(6_000)]);
+        assert!(!recording.truncated);
+        let scenario = recording.scenario("r");
+        assert_eq!(scenario.steps[1].at, Delay::from_millis(1_000));
+        assert_eq!(scenario.ends(), Some(Delay::from_millis(1_000)));
+    }
+
+    #[test]
+    fn a_cut_off_last_line_loses_that_line_only() {
+        let text = text();
+        for cut in 1..20 {
+            let recording = Recording::read(&text.as_bytes()[..text.len() - 1 - cut]).unwrap();
+            assert_eq!(recording.events, [event(5_500)]);
+            assert!(recording.truncated);
+        }
+    }
+
+    #[test]
+    fn a_broken_line_is_named() {
+        let says = |text: &str| Recording::read(text.as_bytes()).unwrap_err().to_string();
+        let broken = text().replacen("{\"time\":5500", "\"time\":5500", 1);
+        assert!(says(&broken).starts_with("line 2 is no event"), "{}", says(&broken));
+        assert!(says("").starts_with("the recording is empty"));
+        assert!(says("{}\n").starts_with("line 1 is not that of a recording"));
+        assert!(says("{\"recording\":9,\"started\":0}\n").contains("version 9"));
+    }
+}

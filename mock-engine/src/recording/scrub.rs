@@ -1,0 +1,307 @@
+//! Takes the people out of a recording and leaves what they did.
+//!
+//! Whoever is met gets a number, in the order of their first appearance and from a seed, that has nothing
+//! to do with their own: one person stays one person, and nothing leads back. What is not known to be
+//! harmless is replaced.
+
+use indexmap::IndexMap;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value, json};
+
+use super::Recorded;
+
+/// Fields whose words say what happens, and not who or what is said.
+const WORDS: [&str; 9] = [
+    "event",
+    "type",
+    "lastKnownPresence",
+    "connection",
+    "presence",
+    "tag",
+    "addressingMode",
+    "status",
+    "action",
+];
+
+/// Fields whose numbers are times, counts or codes.
+const NUMBERS: [&str; 12] = [
+    "lastSeen",
+    "messageTimestamp",
+    "timestamp",
+    "t",
+    "last",
+    "date",
+    "statusCode",
+    "code",
+    "count",
+    "seconds",
+    "status",
+    "ephemeralDuration",
+];
+
+/// Fields that hold somebody's name.
+const NAMES: [&str; 6] =
+    ["pushName", "notify", "verifiedName", "verifiedBizName", "name", "subject"];
+
+/// Numbers of this many digits and more could be somebody's.
+const LONG_NUMBER: usize = 5;
+
+const FILLER: &str =
+    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor ";
+
+/// Replaces numbers, names and texts, consistently over all that it is given.
+#[derive(Debug)]
+pub struct Scrubber {
+    chance: ChaCha8Rng,
+    people: IndexMap<String, String>,
+    lids: IndexMap<String, String>,
+    groups: IndexMap<String, String>,
+    names: IndexMap<String, String>,
+    ids: IndexMap<String, String>,
+    sessions: IndexMap<String, String>,
+}
+
+impl Scrubber {
+    /// A scrubber whose new numbers come from a seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            chance: ChaCha8Rng::seed_from_u64(seed),
+            people: IndexMap::new(),
+            lids: IndexMap::new(),
+            groups: IndexMap::new(),
+            names: IndexMap::new(),
+            ids: IndexMap::new(),
+            sessions: IndexMap::new(),
+        }
+    }
+
+    /// The event without its people.
+    pub fn scrub(&mut self, recorded: Recorded) -> Recorded {
+        let event = match recorded.event.as_str() {
+            "presence.update" | "messages.upsert" | "connection.update" => recorded.event,
+            _ => "other".to_owned(),
+        };
+        Recorded {
+            time: recorded.time,
+            session: self.session(recorded.session),
+            event,
+            data: self.value("", recorded.data, false),
+        }
+    }
+
+    fn session(&mut self, name: String) -> String {
+        if name == "default" {
+            return name;
+        }
+        let number = self.sessions.len() + 1;
+        self.sessions.entry(name).or_insert_with(|| format!("session-{number}")).clone()
+    }
+
+    /// `field` is where the value stands; `times` says that numbers within it are times.
+    fn value(&mut self, field: &str, value: Value, times: bool) -> Value {
+        let times = times || NUMBERS.contains(&field);
+        match value {
+            Value::Null | Value::Bool(_) => value,
+            Value::Number(ref number) => {
+                let small = number.as_f64().is_some_and(|it| it.abs() < 10_000.0);
+                if times || small { value } else { json!(0) }
+            }
+            Value::String(text) => Value::String(self.text(field, text, times)),
+            Value::Array(items) => {
+                items.into_iter().map(|item| self.value(field, item, times)).collect()
+            }
+            Value::Object(fields) => {
+                let mut scrubbed = Map::new();
+                for (name, value) in fields {
+                    let new_name = self.field_name(&name);
+                    let value = self.value(&name, value, times);
+                    scrubbed.insert(new_name, value);
+                }
+                Value::Object(scrubbed)
+            }
+        }
+    }
+
+    fn field_name(&mut self, name: &str) -> String {
+        if let Some(jid) = self.jid(name) {
+            return jid;
+        }
+        let plain = !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && name.chars().filter(char::is_ascii_digit).count() < LONG_NUMBER;
+        if plain { name.to_owned() } else { self.id(name) }
+    }
+
+    fn text(&mut self, field: &str, text: String, times: bool) -> String {
+        if let Some(jid) = self.jid(&text) {
+            return jid;
+        }
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits && (times || text.len() < LONG_NUMBER) {
+            return text;
+        }
+        if digits {
+            return self.person(&text);
+        }
+        let word = text.len() <= 24 && text.bytes().all(|it| it.is_ascii_lowercase() || it == b'.');
+        if word && WORDS.contains(&field) {
+            return text;
+        }
+        if NAMES.contains(&field) {
+            let number = self.names.len() + 1;
+            return self.names.entry(text).or_insert_with(|| format!("Person {number}")).clone();
+        }
+        if matches!(field, "id" | "stanzaId") {
+            return self.id(&text);
+        }
+        FILLER.chars().cycle().take(text.chars().count()).collect()
+    }
+
+    /// The new jid for a text that is one.
+    fn jid(&mut self, text: &str) -> Option<String> {
+        let (user, server) = text.rsplit_once('@')?;
+        let (user, device) = match user.split_once(':') {
+            Some((user, device))
+                if device.len() < 4 && device.bytes().all(|it| it.is_ascii_digit()) =>
+            {
+                (user, format!(":{device}"))
+            }
+            _ => (user, String::new()),
+        };
+        let new = match server {
+            "s.whatsapp.net" | "c.us" if user.is_empty() => String::new(),
+            "s.whatsapp.net" | "c.us" | "hosted" => self.person(user),
+            "lid" | "hosted.lid" => self.lid(user),
+            "g.us" | "newsletter" => self.group(user),
+            "broadcast" if user == "status" => user.to_owned(),
+            "broadcast" | "bot" | "call" => self.group(user),
+            _ => return None,
+        };
+        Some(format!("{new}{device}@{server}"))
+    }
+
+    /// No country has the code 999, so no new number is anybody's.
+    fn person(&mut self, user: &str) -> String {
+        let Self { people, chance, .. } = self;
+        stand_in(people, user, || format!("999{:010}", chance.random_range(0..10_000_000_000_u64)))
+    }
+
+    fn lid(&mut self, user: &str) -> String {
+        let Self { lids, chance, .. } = self;
+        stand_in(lids, user, || format!("999{:012}", chance.random_range(0..1_000_000_000_000_u64)))
+    }
+
+    fn group(&mut self, user: &str) -> String {
+        let Self { groups, chance, .. } = self;
+        let new = || format!("999{:015}", chance.random_range(0..1_000_000_000_000_000_u64));
+        stand_in(groups, user, new)
+    }
+
+    fn id(&mut self, id: &str) -> String {
+        let Self { ids, chance, .. } = self;
+        stand_in(ids, id, || format!("3EB0{:016X}", chance.random::<u64>()))
+    }
+}
+
+/// What stands for `real`: the same each time, and nobody else's.
+fn stand_in(
+    known: &mut IndexMap<String, String>,
+    real: &str,
+    mut new: impl FnMut() -> String,
+) -> String {
+    if let Some(known) = known.get(real) {
+        return known.clone();
+    }
+    // There are billions of numbers, so two alike are met hardly ever; the index keeps them apart.
+    let mut made = new();
+    if known.values().any(|other| *other == made) {
+        made.push_str(&known.len().to_string());
+    }
+    known.insert(real.to_owned(), made.clone());
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn recorded(data: Value) -> Recorded {
+        let event = "messages.upsert".to_owned();
+        Recorded { time: 1_686_719_326_000, session: "default".to_owned(), event, data }
+    }
+
+    #[test]
+    fn people_go_and_what_they_did_stays() {
+        let mut scrubber = Scrubber::new(7);
+        let presence = scrubber.scrub(Recorded {
+            event: "presence.update".to_owned(),
+            ..recorded(json!({
+                "id": "120363041234567890@g.us",
+                "presences": { "5511999990001:4@s.whatsapp.net": { "lastKnownPresence": "unavailable", "lastSeen": 1_686_719_326 } },
+            }))
+        });
+        let message = scrubber.scrub(recorded(json!({
+            "messages": [{
+                "key": { "remoteJid": "120363041234567890@g.us", "id": "ABCDEF", "participant": "5511999990001@s.whatsapp.net" },
+                "pushName": "Alice", "messageTimestamp": 1_686_719_326,
+                "message": { "conversation": "call me: 5511999990001", "secret": 5_511_999_990_001_u64 },
+            }],
+            "type": "notify",
+        })));
+        let group = presence.data["id"].as_str().unwrap();
+        let (who, what) = presence.data["presences"].as_object().unwrap().iter().next().unwrap();
+        let number = who.strip_suffix(":4@s.whatsapp.net").unwrap();
+        assert_eq!(what, &json!({ "lastKnownPresence": "unavailable", "lastSeen": 1_686_719_326 }));
+        let message = &message.data["messages"][0];
+        assert_eq!(message["key"]["remoteJid"], group);
+        assert_eq!(message["key"]["participant"], format!("{number}@s.whatsapp.net"));
+        assert_eq!(message["pushName"], "Person 1");
+        assert_eq!(message["messageTimestamp"], 1_686_719_326);
+        assert_eq!(message["message"]["conversation"], "lorem ipsum dolor sit ");
+        assert_eq!(message["message"]["secret"], 0);
+    }
+
+    #[test]
+    fn one_person_stays_one_person_in_every_form() {
+        let mut scrubber = Scrubber::new(7);
+        let ids = json!(["5511999990001@c.us", "5511999990001@s.whatsapp.net", "5511999990001"]);
+        let scrubbed = scrubber.scrub(recorded(ids)).data;
+        let user = |index: usize| scrubbed[index].as_str().unwrap().split('@').next().unwrap();
+        assert_eq!(user(0), user(1));
+        assert_eq!(user(0), user(2));
+    }
+
+    #[test]
+    fn the_same_seed_scrubs_the_same() {
+        let scrub = |seed| {
+            Scrubber::new(seed)
+                .scrub(recorded(json!({ "id": "5511999990001@c.us" })))
+                .data
+                .to_string()
+        };
+        assert_eq!(scrub(7), scrub(7));
+        assert_ne!(scrub(7), scrub(8));
+    }
+
+    proptest! {
+        #[test]
+        fn no_number_gets_through_wherever_it_stands(
+            number in "[1-8][0-9]{9,13}",
+            before in "[ a-z+]{0,5}",
+            field in prop_oneof!["[a-zA-Z]{1,10}", Just("id".to_owned()), Just("pushName".to_owned()), Just("type".to_owned())],
+        ) {
+            let text = format!("{before}{number}");
+            let data = json!({
+                field: text,
+                text.clone(): [text, format!("{number}@c.us"), format!("{number}-1686719326@g.us")],
+                format!("{number}:3@s.whatsapp.net"): number.parse::<u64>().unwrap(),
+            });
+            let mut scrubber = Scrubber::new(1);
+            let scrubbed = scrubber.scrub(recorded(data)).data.to_string();
+            prop_assert!(!scrubbed.contains(&number), "{scrubbed}");
+        }
+    }
+}
