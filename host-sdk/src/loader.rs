@@ -155,7 +155,7 @@ pub enum Refusal {
 }
 
 /// Finds the library of the plugin `name`: in `deps/` beside the executable, where cargo puts it, then
-/// beside the executable.
+/// beside the executable, then in `deps/` above it, for cargo's examples.
 ///
 /// # Errors
 ///
@@ -166,7 +166,9 @@ pub fn find(name: &str) -> Result<PathBuf, LoadError> {
     let executable =
         std::env::current_exe().map_err(|source| error(Refusal::Unreadable { error: source }))?;
     let beside = executable.parent().unwrap_or(Path::new("."));
-    let looked_for = vec![beside.join("deps").join(&file), beside.join(&file)];
+    let above = beside.parent().unwrap_or(beside);
+    let looked_for =
+        vec![beside.join("deps").join(&file), beside.join(&file), above.join("deps").join(&file)];
     let found = looked_for.iter().find(|place| place.is_file()).cloned();
     found.ok_or_else(|| error(Refusal::NotFound { looked_for }))
 }

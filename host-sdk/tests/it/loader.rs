@@ -57,7 +57,7 @@ fn a_file_that_is_not_there_is_refused() {
 fn a_plugin_that_is_not_found_is_refused_with_the_places_that_were_tried() {
     let line = loader::find("nobody").unwrap_err().to_string();
     assert!(line.starts_with("libnobody.so: no such plugin; looked for it as /"), "{line}");
-    assert_eq!(line.matches("libnobody.so").count(), 3, "{line}");
+    assert_eq!(line.matches("libnobody.so").count(), 4, "{line}");
 }
 
 #[test]
