@@ -1,1 +1,38 @@
-//! x
+//! Checks whether a WAHA-compatible server's presence API keeps the promises of the documentation.
+//!
+//! The heart is the [`Check`]: one promise, how binding it is, the [`statements`] of the
+//! documentation that it rests on, and a function that tries it. The [`catalogue`] has them all, in
+//! the documentation's order. A [`run`] tries them on a [`Target`], with a [`Driver`] that makes the
+//! engine do something and a [`Receiver`] where webhooks arrive, and ends in a [`Report`].
+
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod check;
+mod checks;
+mod clock;
+mod context;
+mod difference;
+pub mod driver;
+mod environment;
+mod ids;
+mod receiver;
+pub mod report;
+mod run;
+pub mod statements;
+mod target;
+mod trace;
+mod verdict;
+
+pub use catalog::{catalogue, find, nearest, resting_on, select, uncovered};
+pub use check::{Ability, Check, Level, Need, Profile, Run};
+pub use context::Context;
+pub use difference::{Difference, compare};
+pub use driver::Driver;
+pub use environment::{Environment, Settings};
+pub use receiver::Receiver;
+pub use report::{Entry, Outcome, Report};
+pub use run::{Plan, run};
+pub use target::{Answer, BadUrl, Target};
+pub use trace::{Answered, Traced};
+pub use verdict::{Failure, Halt, Verdict};

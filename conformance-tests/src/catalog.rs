@@ -1,0 +1,143 @@
+//! The catalogue: every check, in the documentation's order and then WAHA's.
+
+use std::sync::LazyLock;
+
+use crate::{Check, Profile, checks, statements::STATEMENTS};
+
+static CATALOGUE: LazyLock<Vec<Check>> = LazyLock::new(|| {
+    let sections = [
+        ("Get all presence", checks::get_all::checks()),
+        ("Get chat presence", checks::get_chat::checks()),
+        ("Subscribe to presence", checks::subscribe::checks()),
+        ("Fields and notes", checks::fields::checks()),
+        ("Webhook", checks::webhook::checks()),
+        ("Envelope", checks::envelope::checks()),
+        ("Engines", checks::engines::checks()),
+        ("Set presence", checks::set_presence::checks()),
+        ("Sessions", checks::sessions::checks()),
+        ("Webhook headers", checks::headers::checks()),
+        ("Webhook signature", checks::hmac::checks()),
+        ("Webhook retries", checks::retries::checks()),
+        ("WebSocket", checks::websocket::checks()),
+        ("Errors", checks::errors::checks()),
+    ];
+    let of = |(section, checks): (&'static str, Vec<Check>)| {
+        checks.into_iter().map(move |check| Check { section, ..check })
+    };
+    sections.into_iter().flat_map(of).collect()
+});
+
+/// All checks, in order.
+pub fn catalogue() -> &'static [Check] {
+    &CATALOGUE
+}
+
+/// The check of this name.
+pub fn find(id: &str) -> Option<&'static Check> {
+    catalogue().iter().find(|check| check.id == id)
+}
+
+/// The checks of a profile whose names start with one of the prefixes; all of it when there is none.
+///
+/// A prefix that is a whole name is taken whatever the profile.
+pub fn select(profile: Profile, prefixes: &[String]) -> Vec<&'static Check> {
+    let wanted = |check: &&Check| {
+        let named = prefixes.iter().any(|prefix| prefix == check.id);
+        let fits =
+            prefixes.is_empty() || prefixes.iter().any(|it| check.id.starts_with(it.as_str()));
+        named || (fits && check.profile() <= profile)
+    };
+    catalogue().iter().filter(wanted).collect()
+}
+
+/// The name nearest to one that does not exist.
+pub fn nearest(id: &str) -> Option<&'static str> {
+    let names = catalogue().iter().map(|check| check.id);
+    let (distance, name) = names.map(|name| (distance(id, name), name)).min()?;
+    (distance <= id.len() / 2).then_some(name)
+}
+
+/// The checks that rest on a statement of the documentation.
+pub fn resting_on(statement: &str) -> impl Iterator<Item = &'static Check> {
+    catalogue().iter().filter(move |check| check.rests_on.contains(&statement))
+}
+
+/// The statements on which no check rests; there should be none.
+pub fn uncovered() -> Vec<&'static str> {
+    let bare = STATEMENTS.iter().filter(|statement| resting_on(statement.id).next().is_none());
+    bare.map(|statement| statement.id).collect()
+}
+
+/// How many letters have to be added, removed or changed to get from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{catalogue, nearest, uncovered};
+    use crate::statements::STATEMENTS;
+
+    #[test]
+    fn every_statement_of_the_documentation_has_a_check() {
+        assert_eq!(uncovered(), <Vec<&str>>::new());
+    }
+
+    #[test]
+    fn checks_rest_on_statements_that_exist() {
+        let known: BTreeSet<&str> = STATEMENTS.iter().map(|statement| statement.id).collect();
+        for check in catalogue() {
+            for statement in check.rests_on {
+                assert!(known.contains(statement), "{} rests on {statement}", check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_words_and_used_once() {
+        let mut seen = BTreeSet::new();
+        for check in catalogue() {
+            assert!(seen.insert(check.id), "{} is there twice", check.id);
+            assert!(
+                check
+                    .id
+                    .bytes()
+                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'/')),
+                "{}",
+                check.id
+            );
+            assert!(check.requirement.ends_with('.'), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn a_must_rests_on_the_documentation() {
+        for check in catalogue() {
+            if check.level == crate::Level::Must {
+                assert!(!check.rests_on.is_empty(), "{}", check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_has_a_nearest_one() {
+        assert_eq!(
+            nearest("presence/get-all/lists-direct-chat"),
+            Some("presence/get-all/lists-direct-chats")
+        );
+        assert_eq!(nearest("zz"), None);
+    }
+}

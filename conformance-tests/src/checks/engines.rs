@@ -1,0 +1,87 @@
+//! Engines: presence is there with NOWEB only.
+
+use crate::{
+    Check, Context,
+    Need::OtherEngine,
+    target::Answer,
+    verdict::{Failure, Halt, Verdict, ensure},
+};
+
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::must(
+            "engines/noweb-offers-presence",
+            "The session under test, on NOWEB, has all three endpoints.",
+            |cx| Box::pin(noweb_offers(cx)),
+        )
+        .rests_on(&["intro/noweb-only", "intro/if-shared"]),
+        Check::must(
+            "engines/others-do-not",
+            "On a session of another engine no presence endpoint succeeds.",
+            |cx| Box::pin(others_do_not(cx)),
+        )
+        .rests_on(&["intro/noweb-only"])
+        .needs(&[OtherEngine]),
+        Check::should(
+            "engines/others-answer-422",
+            "On a session of another engine the presence endpoints answer 422.",
+            |cx| Box::pin(others_answer_422(cx)),
+        )
+        .needs(&[OtherEngine]),
+        Check::may(
+            "engines/refusal-says-why",
+            "That answer says that the engine does not implement it, and names the engine.",
+            |cx| Box::pin(says_why(cx)),
+        )
+        .needs(&[OtherEngine]),
+    ]
+}
+
+async fn noweb_offers(cx: Context) -> Verdict {
+    let contact = cx.stranger();
+    cx.subscribe(&contact).await?;
+    cx.get_chat(&contact).await?.is(200)?;
+    cx.get_all().await?.is(200)?;
+    Ok(())
+}
+
+/// The answers of the three endpoints on the session with the other engine.
+async fn answers(cx: &Context) -> Verdict<[Answer; 3]> {
+    let Some(session) = cx.environment.settings.other_engine_session.clone() else {
+        return Err(Halt::Skipped("there is no session on another engine".to_owned()));
+    };
+    let (other, contact) = (cx.on(session), cx.stranger());
+    Ok([
+        other.get_all().await?,
+        other.get_chat(&contact).await?,
+        other.post_subscribe(&contact).await?,
+    ])
+}
+
+async fn others_do_not(cx: Context) -> Verdict {
+    for answer in answers(&cx).await? {
+        let refused = !answer.status.is_success();
+        answer.holds(ensure(refused, "an error", || answer.status.to_string()))?;
+    }
+    Ok(())
+}
+
+async fn others_answer_422(cx: Context) -> Verdict {
+    for answer in answers(&cx).await? {
+        answer.is(422)?;
+    }
+    Ok(())
+}
+
+async fn says_why(cx: Context) -> Verdict {
+    for answer in answers(&cx).await? {
+        let text = answer.text().to_lowercase();
+        let says = text.contains("implement") || text.contains("not available");
+        answer.holds(if says && text.contains("engine") {
+            Ok(())
+        } else {
+            Err(Failure::new("a message about the engine", answer.text()))
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The envelope: what stands around every event's payload.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Check, Context,
+    Need::SecondSession,
+    context::metadata,
+    receiver::Delivery,
+    verdict::{Failure, Verdict, at, at_if, ensure, same},
+};
+
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::should(
+            "webhook/envelope/has-todays-fields",
+            "Beside the documented four, an event has id, timestamp, me and environment.",
+            |cx| Box::pin(todays_fields(cx)),
+        )
+        .needs(&[SecondSession])
+        .note("The documentation's example shows four fields; today's WAHA sends nine."),
+        Check::should(
+            "webhook/envelope/id-is-a-lower-case-ulid",
+            "id is evt_ and a lower-case ULID of 26 characters.",
+            |cx| Box::pin(id_is_a_ulid(cx)),
+        )
+        .needs(&[SecondSession])
+        .note(
+            "Examples of the public documentation have 26 or 28 characters after evt_; its words say \
+             ULID, and a ULID has 26.",
+        ),
+        Check::should(
+            "webhook/envelope/id-is-unique",
+            "Two events have two ids.",
+            |cx| Box::pin(id_is_unique(cx)),
+        )
+        .needs(&[SecondSession]),
+        Check::should(
+            "webhook/envelope/timestamp-is-in-milliseconds",
+            "timestamp is the Unix time in milliseconds, of about now.",
+            |cx| Box::pin(timestamp(cx)),
+        )
+        .needs(&[SecondSession]),
+        Check::should(
+            "webhook/envelope/me-is-the-account-or-null",
+            "me is null or has the strings id and pushName.",
+            |cx| Box::pin(me(cx)),
+        )
+        .needs(&[SecondSession]),
+        Check::should(
+            "webhook/envelope/environment-names-version-engine-tier",
+            "environment has the strings version, engine and tier, and the engine is that of the event.",
+            |cx| Box::pin(environment(cx)),
+        )
+        .needs(&[SecondSession]),
+        Check::should(
+            "webhook/envelope/environment-browser-is-null-without-one",
+            "environment.browser is there, and null for an engine without a browser.",
+            |cx| Box::pin(browser(cx)),
+        )
+        .needs(&[SecondSession])
+        .note(
+            "OpenAPI says a string; NOWEB runs no browser and today's WAHA sends null. A string is \
+             accepted too, as OpenAPI says.",
+        ),
+        Check::should(
+            "webhook/envelope/metadata-comes-back",
+            "The session's metadata comes back in every event.",
+            |cx| Box::pin(metadata_comes_back(cx)),
+        )
+        .needs(&[SecondSession]),
+        Check::may(
+            "webhook/envelope/key-order",
+            "The keys come as id, timestamp, event, session, metadata, me, payload, environment, engine.",
+            |cx| Box::pin(key_order(cx)),
+        )
+        .needs(&[SecondSession]),
+    ]
+}
+
+/// Judges each event of a session's start and stop.
+async fn each(cx: &Context, judge: impl Fn(&Delivery, &Value) -> Result<(), Failure>) -> Verdict {
+    let events = cx.status_events().await?;
+    ensure(!events.is_empty(), "webhooks session.status", || "none".to_owned())?;
+    for (place, delivery) in events.iter().enumerate() {
+        judge(delivery, &delivery.json()).map_err(|failure| failure.at(place))?;
+    }
+    Ok(())
+}
+
+async fn todays_fields(cx: Context) -> Verdict {
+    each(&cx, |_, event| {
+        for field in ["/id", "/timestamp", "/me", "/environment"] {
+            at(event, field)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn id_is_a_ulid(cx: Context) -> Verdict {
+    const CROCKFORD: &str = "0123456789abcdefghjkmnpqrstvwxyz";
+    each(&cx, |_, event| {
+        at_if(event, "/id", "evt_ and 26 lower-case characters of a ULID", |id| {
+            let ulid = id.as_str().and_then(|id| id.strip_prefix("evt_")).unwrap_or_default();
+            ulid.len() == 26 && ulid.chars().all(|char| CROCKFORD.contains(char))
+        })
+        .map(|_| ())
+    })
+    .await
+}
+
+async fn id_is_unique(cx: Context) -> Verdict {
+    let events = cx.status_events().await?;
+    let mut ids: Vec<String> =
+        events.iter().map(|delivery| delivery.json()["id"].to_string()).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    let unique = all >= 2 && ids.len() == all;
+    ensure(unique, format!("{} ids", all.max(2)), || format!("{} of {all} events", ids.len()))?;
+    Ok(())
+}
+
+async fn timestamp(cx: Context) -> Verdict {
+    each(&cx, |delivery, event| {
+        let hour = 3_600_000;
+        let (from, to) = (delivery.at_ms - hour, delivery.at_ms + hour);
+        at_if(event, "/timestamp", "Unix milliseconds of about now", |timestamp| {
+            timestamp.as_u64().is_some_and(|it| (from..to).contains(&it))
+        })
+        .map(|_| ())
+    })
+    .await
+}
+
+async fn me(cx: Context) -> Verdict {
+    each(&cx, |_, event| {
+        at_if(event, "/me", "null or {id, pushName}", |me| {
+            me.is_null() || (me["id"].is_string() && me["pushName"].is_string())
+        })
+        .map(|_| ())
+    })
+    .await
+}
+
+async fn environment(cx: Context) -> Verdict {
+    each(&cx, |_, event| {
+        for field in ["/environment/version", "/environment/tier"] {
+            at_if(event, field, "a string", Value::is_string)?;
+        }
+        let engine = at(event, "/engine")?;
+        at_if(event, "/environment/engine", &engine.to_string(), |it| it == engine).map(|_| ())
+    })
+    .await
+}
+
+async fn browser(cx: Context) -> Verdict {
+    each(&cx, |_, event| {
+        at_if(event, "/environment/browser", "null, or a path", |browser| {
+            browser.is_null() || browser.is_string()
+        })
+        .map(|_| ())
+    })
+    .await
+}
+
+async fn metadata_comes_back(cx: Context) -> Verdict {
+    each(&cx, |_, event| same(&metadata(), at(event, "/metadata")?)).await
+}
+
+async fn key_order(cx: Context) -> Verdict {
+    let order = json!([
+        "id",
+        "timestamp",
+        "event",
+        "session",
+        "metadata",
+        "me",
+        "payload",
+        "environment",
+        "engine"
+    ]);
+    each(&cx, |_, event| {
+        let keys: Vec<&String> = event.as_object().into_iter().flat_map(|it| it.keys()).collect();
+        same(&order, &json!(keys))
+    })
+    .await
+}

@@ -1,0 +1,182 @@
+//! Errors: what wrong requests are answered with.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    Ability::{NewSessions, Status},
+    Check, Context,
+    Need::{ApiKey, Driver, SecondSession},
+    driver::Action,
+    target::Answer,
+    verdict::{Verdict, at_if, ensure},
+};
+
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::should(
+            "errors/ping-answers-pong",
+            "GET /ping answers 200 and {message: pong}.",
+            |cx| Box::pin(ping(cx)),
+        ),
+        Check::should(
+            "errors/unknown-session-is-404",
+            "The presence of a session that does not exist answers 404.",
+            |cx| Box::pin(unknown_session(cx)),
+        ),
+        Check::should(
+            "errors/unknown-path-is-404",
+            "A path that does not exist answers 404.",
+            |cx| Box::pin(unknown_path(cx)),
+        ),
+        Check::should("errors/no-key-is-401", "A request without the API key answers 401.", |cx| {
+            Box::pin(no_key(cx))
+        })
+        .needs(&[ApiKey]),
+        Check::should(
+            "errors/wrong-key-is-401",
+            "A request with a wrong API key answers 401.",
+            |cx| Box::pin(wrong_key(cx)),
+        )
+        .needs(&[ApiKey]),
+        Check::may(
+            "errors/unauthorized-has-wahas-body",
+            "The 401 has the body {message: Unauthorized, statusCode: 401}.",
+            |cx| Box::pin(unauthorized_body(cx)),
+        )
+        .needs(&[ApiKey]),
+        Check::should(
+            "errors/malformed-json-is-400",
+            "A body that is not JSON answers 400.",
+            |cx| Box::pin(malformed_json(cx)),
+        ),
+        Check::may(
+            "errors/wrong-method-is-405",
+            "A method that a path does not have answers 405, with Allow.",
+            |cx| Box::pin(wrong_method(cx)),
+        ),
+        Check::may("errors/large-body-is-413", "A body over 1 MiB answers 413.", |cx| {
+            Box::pin(large_body(cx))
+        }),
+        Check::may(
+            "errors/garbage-chat-id-is-400",
+            "A chat id that is neither a contact's nor a group's answers 400, and says what would be right.",
+            |cx| Box::pin(garbage_chat_id(cx)),
+        ),
+        Check::may(
+            "errors/have-status-message-and-error",
+            "An error's body has statusCode, message and error.",
+            |cx| Box::pin(error_body(cx)),
+        ),
+        Check::may(
+            "errors/stopped-session-is-404",
+            "The presence of a session that is stopped answers 404.",
+            |cx| Box::pin(stopped_session(cx)),
+        )
+        .needs(&[SecondSession]),
+        Check::may(
+            "errors/session-not-working-is-422",
+            "A session that is not WORKING is waited for, and then answers 422 with its status.",
+            |cx| Box::pin(not_working(cx)),
+        )
+        .needs(&[Driver(Status), Driver(NewSessions), SecondSession]),
+    ]
+}
+
+async fn ping(cx: Context) -> Verdict {
+    let answer = cx.target().get("/ping").send(&cx.trace).await?.is(200)?;
+    answer.json_is(&json!({ "message": "pong" }))
+}
+
+async fn of_unknown_session(cx: &Context) -> Verdict<Answer> {
+    cx.on(cx.session_name()).get_all().await
+}
+
+async fn unknown_session(cx: Context) -> Verdict {
+    of_unknown_session(&cx).await?.is(404)?;
+    Ok(())
+}
+
+async fn unknown_path(cx: Context) -> Verdict {
+    let path = format!("/api/{}/presence/1/2/3/nothing", cx.session());
+    cx.target().get(path).send(&cx.trace).await?.is(404)?;
+    Ok(())
+}
+
+async fn with_key(cx: &Context, key: Option<&str>) -> Verdict<Answer> {
+    cx.target().get(cx.presence_path("/")).with_key(key).send(&cx.trace).await
+}
+
+async fn no_key(cx: Context) -> Verdict {
+    with_key(&cx, None).await?.is(401)?;
+    Ok(())
+}
+
+async fn wrong_key(cx: Context) -> Verdict {
+    with_key(&cx, Some("not-the-key")).await?.is(401)?;
+    Ok(())
+}
+
+async fn unauthorized_body(cx: Context) -> Verdict {
+    let answer = with_key(&cx, Some("not-the-key")).await?.is(401)?;
+    answer.json_is(&json!({ "message": "Unauthorized", "statusCode": 401 }))
+}
+
+async fn malformed_json(cx: Context) -> Verdict {
+    let call = cx.target().post(cx.presence_path(""));
+    let call = call.typed("application/json", b"{\"presence\": \"onl".to_vec());
+    call.send(&cx.trace).await?.is(400)?;
+    Ok(())
+}
+
+async fn wrong_method(cx: Context) -> Verdict {
+    let call = cx.target().request(Method::DELETE, cx.presence_path("/"));
+    let answer = call.send(&cx.trace).await?.is(405)?;
+    let allow = answer.header("allow").unwrap_or_default().to_owned();
+    answer.holds(ensure(allow.contains("GET"), "Allow with GET", || format!("{allow:?}")))
+}
+
+async fn large_body(cx: Context) -> Verdict {
+    let body = json!({ "presence": "online", "padding": "x".repeat(1_200_000) });
+    let call = cx.target().post(cx.presence_path("")).json(&body);
+    call.send(&cx.trace).await?.is(413)?;
+    Ok(())
+}
+
+async fn garbage_chat_id(cx: Context) -> Verdict {
+    for id in ["garbage", "12ab@c.us", "123@example.com", "@c.us"] {
+        let answer = cx.get_chat(id).await?.is(400)?;
+        let text = answer.text();
+        answer.holds(ensure(text.contains("@c.us"), "a message with @c.us", || text.clone()))?;
+    }
+    Ok(())
+}
+
+async fn error_body(cx: Context) -> Verdict {
+    let answer = of_unknown_session(&cx).await?.is(404)?;
+    let error = answer.json()?;
+    answer.holds(at_if(&error, "/statusCode", "404", |code| *code == 404))?;
+    answer.holds(at_if(&error, "/message", "a string", Value::is_string))?;
+    answer.holds(at_if(&error, "/error", "\"Not Found\"", |word| word == "Not Found"))?;
+    Ok(())
+}
+
+async fn stopped_session(cx: Context) -> Verdict {
+    let own = cx.own_session(json!({}), false).await?;
+    own.get_all().await?.is(404)?;
+    Ok(())
+}
+
+async fn not_working(cx: Context) -> Verdict {
+    let own = cx.own_session(json!({}), true).await?;
+    own.act(Action::Status { status: "SCAN_QR_CODE" }).await?;
+    let call = own.target().get(own.presence_path("/")).within(Duration::from_secs(15));
+    let answer = call.send(&own.trace).await?.is(422)?;
+    let error = answer.json()?;
+    answer.holds(at_if(&error, "/status", "\"SCAN_QR_CODE\"", |it| it == "SCAN_QR_CODE"))?;
+    answer.holds(at_if(&error, "/session", "the session's name", |it| it == own.session()))?;
+    answer.holds(at_if(&error, "/expected", "[\"WORKING\"]", |it| *it == json!(["WORKING"])))?;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Fields and notes: ids, the five words, last seen.
+
+mod ids;
+mod last_seen;
+mod status;
+
+use crate::Check;
+
+pub(crate) fn checks() -> Vec<Check> {
+    [ids::checks(), status::checks(), last_seen::checks()].concat()
+}

@@ -1,0 +1,164 @@
+//! `lastSeen`: Unix seconds, or null.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Ability::{People, Presence},
+    Check, Context,
+    Need::Driver,
+    clock,
+    context::has_status,
+    driver::{Becomes, LastSeen},
+    verdict::{Failure, Verdict, ensure, same},
+};
+
+pub(super) fn checks() -> Vec<Check> {
+    vec![
+        Check::must(
+            "presence/fields/last-seen-is-in-unix-seconds",
+            "Who went offline has lastSeen: the very second that WhatsApp told, as a whole number.",
+            |cx| Box::pin(unix_seconds(cx)),
+        )
+        .rests_on(&["fields/last-seen", "get-all/example-direct-chat"])
+        .needs(&[Driver(People)]),
+        Check::must(
+            "presence/fields/last-seen-is-seconds-or-empty",
+            "lastSeen of who goes offline is a number of seconds not in the future, or empty.",
+            |cx| Box::pin(plausible(cx)),
+        )
+        .rests_on(&["fields/last-seen", "intro/if-shared"])
+        .needs(&[Driver(Presence)]),
+        Check::must(
+            "presence/fields/last-seen-is-empty-when-online",
+            "Who is online has no lastSeen: null, or none at all.",
+            |cx| Box::pin(empty_when_online(cx)),
+        )
+        .rests_on(&["get-chat/example"])
+        .needs(&[Driver(Presence)]),
+        Check::should(
+            "presence/fields/last-seen-is-null-rather-than-absent",
+            "Where there is no last seen, the key is there and its value is null.",
+            |cx| Box::pin(null_not_absent(cx)),
+        )
+        .rests_on(&["get-all/example-group", "get-chat/example"])
+        .needs(&[Driver(Presence)])
+        .note(
+            "The documentation's examples write null; today's WAHA leaves the key out, and its OpenAPI \
+             does not require it. The examples win.",
+        ),
+        Check::must(
+            "presence/fields/hidden-last-seen-still-goes-offline",
+            "Who hides their last seen and goes offline is offline, without lastSeen.",
+            |cx| Box::pin(hidden(cx)),
+        )
+        .rests_on(&["intro/if-shared"])
+        .needs(&[Driver(People)]),
+        Check::may(
+            "presence/fields/nonsense-last-seen-is-null",
+            "A last seen that is no whole number of seconds from 1 up is null.",
+            |cx| Box::pin(nonsense(cx)),
+        )
+        .needs(&[Driver(People)]),
+        Check::should(
+            "presence/fields/typing-replaces-last-seen",
+            "Offline with a last seen, then typing: lastSeen is empty.",
+            |cx| Box::pin(typing_replaces(cx)),
+        )
+        .rests_on(&["fields/last-seen"])
+        .needs(&[Driver(People)]),
+    ]
+}
+
+async fn unix_seconds(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.leaves(&contact, &contact, Some(LastSeen::At(1_686_719_326))).await?;
+    cx.shows(&contact, &contact, |record| {
+        has_status(record, "offline")?;
+        same(&json!({ "lastSeen": 1_686_719_326 }), &json!({ "lastSeen": record["lastSeen"] }))
+    })
+    .await
+}
+
+async fn plausible(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Online).await?;
+    let now = clock::now_ms() / 1000;
+    cx.leaves(&contact, &contact, Some(LastSeen::At(now))).await?;
+    cx.shows(&contact, &contact, |record| {
+        has_status(record, "offline")?;
+        let last_seen = &record["lastSeen"];
+        let plausible = last_seen.is_null()
+            || last_seen.as_u64().is_some_and(|seconds| seconds <= clock::now_ms() / 1000 + 600);
+        ensure(plausible, "lastSeen in Unix seconds, or null", || last_seen.to_string())
+    })
+    .await
+}
+
+async fn empty_when_online(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Online).await?;
+    cx.shows(&contact, &contact, |record| {
+        has_status(record, "online")?;
+        is_empty(record)
+    })
+    .await
+}
+
+async fn null_not_absent(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    cx.shows(&contact, &contact, |record| {
+        has_status(record, "typing")?;
+        match record.get("lastSeen") {
+            Some(Value::Null) => Ok(()),
+            other => {
+                let actual = other.map_or("no such key".to_owned(), Value::to_string);
+                Err(Failure::new("\"lastSeen\": null", actual))
+            }
+        }
+    })
+    .await
+}
+
+async fn hidden(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Online).await?;
+    cx.leaves(&contact, &contact, Some(LastSeen::Text("deny"))).await?;
+    cx.shows(&contact, &contact, |record| {
+        has_status(record, "offline")?;
+        is_empty(record)
+    })
+    .await
+}
+
+async fn nonsense(cx: Context) -> Verdict {
+    let nonsense = ["none", "0", "-5", "1.5", "soon", "12345678901234567890123"];
+    let texts = nonsense.into_iter().map(|text| Some(LastSeen::Text(text)));
+    for last_seen in texts.chain([None]) {
+        let contact = cx.subscribed_contact().await?;
+        cx.leaves(&contact, &contact, last_seen).await?;
+        cx.shows(&contact, &contact, |record| {
+            has_status(record, "offline")?;
+            is_empty(record)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn typing_replaces(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.leaves(&contact, &contact, Some(LastSeen::At(1_686_719_326))).await?;
+    cx.shows_status(&contact, &contact, "offline").await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    cx.shows(&contact, &contact, |record| {
+        has_status(record, "typing")?;
+        is_empty(record)
+    })
+    .await
+}
+
+fn is_empty(record: &Value) -> Result<(), Failure> {
+    let last_seen = &record["lastSeen"];
+    ensure(last_seen.is_null(), "lastSeen null", || last_seen.to_string())
+}

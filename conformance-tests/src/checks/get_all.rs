@@ -1,0 +1,259 @@
+//! Get all presence: `GET /api/{session}/presence/`.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    Ability::{Groups, People, Presence},
+    Check, Context,
+    Need::Driver,
+    context::entry,
+    driver::{Becomes, LastSeen},
+    verdict::{Failure, Verdict, at_if, ensure, same},
+};
+
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::must(
+            "presence/get-all/answers-200-with-an-array",
+            "GET /api/{session}/presence/ answers 200 and a JSON array.",
+            |cx| Box::pin(answers_an_array(cx)),
+        )
+        .rests_on(&["get-all/endpoint", "get-all/example-list"]),
+        Check::should(
+            "presence/get-all/works-without-the-trailing-slash",
+            "GET /api/{session}/presence answers 200 and a JSON array too.",
+            |cx| Box::pin(without_slash(cx)),
+        ),
+        Check::should(
+            "presence/get-all/is-application-json",
+            "The answer's Content-Type is application/json.",
+            |cx| Box::pin(is_json(cx)),
+        )
+        .rests_on(&["get-all/example-list"]),
+        Check::must(
+            "presence/get-all/lists-direct-chats",
+            "A contact with news is in the list, under the contact's id.",
+            |cx| Box::pin(lists_direct_chats(cx)),
+        )
+        .rests_on(&["get-all/both-kinds", "get-all/endpoint"])
+        .needs(&[Driver(Presence)]),
+        Check::must(
+            "presence/get-all/lists-groups",
+            "A group with news is in the list, under the group's id.",
+            |cx| Box::pin(lists_groups(cx)),
+        )
+        .rests_on(&["get-all/both-kinds"])
+        .needs(&[Driver(People), Driver(Groups)]),
+        Check::must(
+            "presence/get-all/entries-have-id-and-presences",
+            "Each entry has a string id and an array presences.",
+            |cx| Box::pin(entries_have_their_fields(cx)),
+        )
+        .rests_on(&["get-all/example-list"])
+        .needs(&[Driver(Presence)]),
+        Check::must(
+            "presence/get-all/direct-chat-is-as-in-the-example",
+            "A contact who went offline is listed as in the documentation's example, to the value.",
+            |cx| Box::pin(direct_chat_as_in_the_example(cx)),
+        )
+        .rests_on(&["get-all/example-direct-chat", "get-all/example-list"])
+        .needs(&[Driver(People)]),
+        Check::must(
+            "presence/get-all/group-participants-are-contacts",
+            "A group's participant is listed by contact id, with status and last seen, as in the example.",
+            |cx| Box::pin(group_participants(cx)),
+        )
+        .rests_on(&["get-all/example-group"])
+        .needs(&[Driver(People), Driver(Groups)]),
+        Check::should(
+            "presence/get-all/group-is-as-in-the-example",
+            "A group lists itself first and then its participant, as in the documentation's example.",
+            |cx| Box::pin(group_as_in_the_example(cx)),
+        )
+        .rests_on(&["get-all/example-group"])
+        .needs(&[Driver(People), Driver(Groups)])
+        .note(
+            "The example lists the group's own id as a participant, which is what Baileys makes of a \
+             group's <presence>; it is no person, so this is a SHOULD.",
+        ),
+        Check::must(
+            "presence/get-all/agrees-with-get-chat",
+            "A chat's entry in the list is what GET of that chat shows.",
+            |cx| Box::pin(agrees_with_get_chat(cx)),
+        )
+        .rests_on(&["get-all/endpoint", "get-chat/endpoint"])
+        .needs(&[Driver(Presence)]),
+        Check::must(
+            "presence/get-all/has-one-entry-a-chat",
+            "However often a chat has news, it is listed once, and its participant is too.",
+            |cx| Box::pin(one_entry_a_chat(cx)),
+        )
+        .rests_on(&["get-all/example-list"])
+        .needs(&[Driver(Presence)]),
+        Check::may(
+            "presence/get-all/order-is-first-seen",
+            "Chats are listed in the order in which they were first seen, whatever happens later.",
+            |cx| Box::pin(first_seen_order(cx)),
+        )
+        .needs(&[Driver(People)]),
+        Check::may(
+            "presence/get-all/lists-a-subscribed-chat-without-news",
+            "A chat that was subscribed to and has no news is listed with [].",
+            |cx| Box::pin(lists_without_news(cx)),
+        ),
+        Check::may(
+            "presence/get-all/answers-head",
+            "HEAD answers 200 without a body.",
+            |cx| Box::pin(answers_head(cx)),
+        ),
+    ]
+}
+
+async fn answers_an_array(cx: Context) -> Verdict {
+    let answer = cx.get_all().await?.is(200)?;
+    let all = answer.json()?;
+    answer.holds(at_if(&all, "", "an array", Value::is_array))?;
+    Ok(())
+}
+
+async fn without_slash(cx: Context) -> Verdict {
+    let answer = cx.target().get(cx.presence_path("")).send(&cx.trace).await?.is(200)?;
+    let all = answer.json()?;
+    answer.holds(at_if(&all, "", "an array", Value::is_array))?;
+    Ok(())
+}
+
+async fn is_json(cx: Context) -> Verdict {
+    let answer = cx.get_all().await?.is(200)?;
+    let found = answer.header("content-type").unwrap_or("none").to_owned();
+    answer.holds(ensure(
+        found.starts_with("application/json"),
+        "Content-Type application/json",
+        || found,
+    ))
+}
+
+async fn lists_direct_chats(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Online).await?;
+    cx.all_shows(&contact, |_| Ok(())).await
+}
+
+async fn lists_groups(cx: Context) -> Verdict {
+    let (group, member) = (cx.subscribed_group().await?, cx.contact());
+    cx.does_in(&group, &member, Becomes::Typing).await?;
+    cx.all_shows(&group, |_| Ok(())).await
+}
+
+async fn entries_have_their_fields(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Online).await?;
+    let judge = |all: &Value| {
+        entry(all, &contact)?;
+        for index in 0..all.as_array().map_or(0, Vec::len) {
+            at_if(all, &format!("/{index}/id"), "a string", Value::is_string)?;
+            at_if(all, &format!("/{index}/presences"), "an array", Value::is_array)?;
+        }
+        Ok(())
+    };
+    cx.get_until(&cx.presence_path("/"), judge).await?;
+    Ok(())
+}
+
+async fn direct_chat_as_in_the_example(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.leaves(&contact, &contact, Some(LastSeen::At(1_686_719_326))).await?;
+    let expected = json!({
+        "id": contact,
+        "presences": [
+            { "participant": contact, "lastKnownPresence": "offline", "lastSeen": 1_686_719_326 },
+        ],
+    });
+    cx.all_shows(&contact, |actual| same(&expected, actual)).await
+}
+
+async fn group_participants(cx: Context) -> Verdict {
+    let (group, member) = (cx.subscribed_group().await?, cx.contact());
+    cx.leaves(&group, &member, Some(LastSeen::At(1_686_719_326))).await?;
+    let expected = json!(
+        { "participant": member, "lastKnownPresence": "offline", "lastSeen": 1_686_719_326 }
+    );
+    cx.all_shows(&group, |actual| same(&expected, crate::context::record(actual, &member)?)).await
+}
+
+async fn group_as_in_the_example(cx: Context) -> Verdict {
+    let (group, member) = (cx.subscribed_group().await?, cx.contact());
+    cx.does_in(&group, &group, Becomes::Online).await?;
+    cx.leaves(&group, &member, Some(LastSeen::At(1_686_719_326))).await?;
+    let expected = json!({
+        "id": group,
+        "presences": [
+            { "participant": group, "lastKnownPresence": "online", "lastSeen": null },
+            { "participant": member, "lastKnownPresence": "offline", "lastSeen": 1_686_719_326 },
+        ],
+    });
+    cx.all_shows(&group, |actual| same(&expected, actual)).await
+}
+
+async fn agrees_with_get_chat(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    cx.shows(&contact, &contact, |_| Ok(())).await?;
+    let chat = cx.get_chat(&contact).await?.is(200)?.json()?;
+    cx.all_shows(&contact, |actual| same(&chat, actual)).await
+}
+
+async fn one_entry_a_chat(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    for is in [Becomes::Online, Becomes::Typing, Becomes::Online] {
+        cx.does(&contact, is).await?;
+    }
+    let once = |all: &Value| {
+        entry(all, &contact)?;
+        let list = all.as_array().map_or(&[][..], Vec::as_slice);
+        let mine = list.iter().filter(|entry| entry["id"] == *contact).count();
+        ensure(mine == 1, format!("one entry {contact}"), || format!("{mine} of them"))?;
+        let records = entry(all, &contact)?["presences"].as_array().map_or(0, Vec::len);
+        ensure(records == 1, format!("one record of {contact}"), || format!("{records} of them"))
+    };
+    cx.get_until(&cx.presence_path("/"), once).await?;
+    Ok(())
+}
+
+async fn first_seen_order(cx: Context) -> Verdict {
+    let mut contacts = Vec::new();
+    for _ in 0..4 {
+        let contact = cx.subscribed_contact().await?;
+        cx.does(&contact, Becomes::Online).await?;
+        contacts.push(contact);
+    }
+    for index in [2, 0, 3, 1] {
+        cx.does(&contacts[index], Becomes::Typing).await?;
+    }
+    let in_order = |all: &Value| {
+        let list = all.as_array().map_or(&[][..], Vec::as_slice);
+        let ids = list.iter().filter_map(|entry| entry["id"].as_str());
+        let mine: Vec<&str> = ids.filter(|id| contacts.iter().any(|it| it == id)).collect();
+        same(&json!(contacts), &json!(mine))
+    };
+    cx.get_until(&cx.presence_path("/"), in_order).await?;
+    Ok(())
+}
+
+async fn lists_without_news(cx: Context) -> Verdict {
+    let contact = cx.stranger();
+    cx.subscribe(&contact).await?;
+    let empty = json!({ "id": contact, "presences": [] });
+    cx.all_shows(&contact, |actual| same(&empty, actual)).await
+}
+
+async fn answers_head(cx: Context) -> Verdict {
+    let call = cx.target().request(Method::HEAD, cx.presence_path("/"));
+    let answer = call.send(&cx.trace).await?.is(200)?;
+    answer.holds(if answer.body.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new("no body", format!("{} bytes", answer.body.len())))
+    })
+}

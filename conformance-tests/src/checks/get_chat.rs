@@ -1,0 +1,289 @@
+//! Get chat presence: `GET /api/{session}/presence/{chatId}`.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    Ability::{Groups, Journal, People, Presence},
+    Check, Context,
+    Need::Driver,
+    context::{has_status, record},
+    driver::{Action, Becomes, LastSeen},
+    verdict::{Failure, Verdict, at_if, ensure, same},
+};
+
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::must(
+            "presence/get-chat/answers-200-with-the-chat",
+            "GET of any contact's chat answers 200 with its id and an array presences.",
+            |cx| Box::pin(answers_the_chat(cx)),
+        )
+        .rests_on(&["get-chat/endpoint", "get-chat/example"]),
+        Check::must(
+            "presence/get-chat/direct-chat-has-one-participant",
+            "A contact's chat lists one participant: the contact.",
+            |cx| Box::pin(one_participant(cx)),
+        )
+        .rests_on(&["get-chat/example"])
+        .needs(&[Driver(Presence)]),
+        Check::must(
+            "presence/get-chat/direct-chat-is-as-in-the-example",
+            "A contact who is online is shown as in the documentation's example, to the value.",
+            |cx| Box::pin(as_in_the_example(cx)),
+        )
+        .rests_on(&["get-chat/example"])
+        .needs(&[Driver(Presence)]),
+        Check::must(
+            "presence/get-chat/group-lists-each-participant",
+            "A group's chat lists each participant with news.",
+            |cx| Box::pin(each_participant(cx)),
+        )
+        .rests_on(&["get-chat/group"])
+        .needs(&[Driver(People), Driver(Groups)]),
+        Check::must(
+            "presence/get-chat/participants-keep-their-own-status",
+            "Each participant of a group has a status of their own.",
+            |cx| Box::pin(own_status(cx)),
+        )
+        .rests_on(&["get-chat/group"])
+        .needs(&[Driver(People), Driver(Groups)]),
+        Check::must(
+            "presence/get-chat/shows-this-chat-only",
+            "What somebody does in a group does not show in their own chat.",
+            |cx| Box::pin(this_chat_only(cx)),
+        )
+        .rests_on(&["get-chat/endpoint"])
+        .needs(&[Driver(People), Driver(Groups)]),
+        Check::must(
+            "presence/get-chat/shows-the-latest",
+            "After several changes the last one is shown.",
+            |cx| Box::pin(the_latest(cx)),
+        )
+        .rests_on(&["get-chat/endpoint", "fields/last-known-presence"])
+        .needs(&[Driver(Presence)]),
+        Check::should(
+            "presence/get-chat/decodes-the-id",
+            "An id whose @ is percent-encoded is the same chat.",
+            |cx| Box::pin(decodes_the_id(cx)),
+        )
+        .needs(&[Driver(Presence)]),
+        Check::should(
+            "presence/get-chat/subscribes-when-new",
+            "GET of a chat that was never asked for subscribes to it.",
+            |cx| Box::pin(subscribes_when_new(cx)),
+        )
+        .needs(&[Driver(People), Driver(Journal)]),
+        Check::may(
+            "presence/get-chat/waits-for-the-first-news",
+            "The first GET of a chat waits a moment for the first news, and shows it.",
+            |cx| Box::pin(waits_for_news(cx)),
+        )
+        .needs(&[Driver(People), Driver(Journal)]),
+        Check::may(
+            "presence/get-chat/subscribes-once-for-many",
+            "Several first GETs of a chat at a time send one subscription.",
+            |cx| Box::pin(subscribes_once(cx)),
+        )
+        .needs(&[Driver(People), Driver(Journal)]),
+        Check::may(
+            "presence/get-chat/does-not-subscribe-again",
+            "A later GET of the same chat sends no other subscription.",
+            |cx| Box::pin(not_again(cx)),
+        )
+        .needs(&[Driver(People), Driver(Journal)]),
+        Check::may(
+            "presence/get-chat/participants-in-first-seen-order",
+            "A group's participants are listed in the order in which they were first seen.",
+            |cx| Box::pin(participants_in_order(cx)),
+        )
+        .needs(&[Driver(People), Driver(Groups)]),
+        Check::may(
+            "presence/get-chat/digits-mean-a-contact",
+            "An id of digits alone is the contact with that number.",
+            |cx| Box::pin(digits(cx)),
+        )
+        .needs(&[Driver(People)]),
+    ]
+}
+
+async fn answers_the_chat(cx: Context) -> Verdict {
+    let contact = cx.stranger();
+    let answer = cx.get_chat(&contact).await?.is(200)?;
+    let chat = answer.json()?;
+    answer.holds(at_if(&chat, "/id", &format!("{contact:?}"), |id| *id == *contact))?;
+    answer.holds(at_if(&chat, "/presences", "an array", Value::is_array))?;
+    Ok(())
+}
+
+async fn one_participant(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Online).await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    cx.chat_shows(&contact, |chat| {
+        let who: Vec<&Value> = chat["presences"]
+            .as_array()
+            .map(|list| list.iter().map(|record| &record["participant"]).collect())
+            .unwrap_or_default();
+        same(&json!([contact]), &json!(who))
+    })
+    .await
+}
+
+async fn as_in_the_example(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Online).await?;
+    cx.chat_shows(&contact, |chat| {
+        let mut chat = chat.clone();
+        // Whether lastSeen is null or absent has a check of its own.
+        if let Some(record) = chat.pointer_mut("/presences/0").and_then(Value::as_object_mut) {
+            record.entry("lastSeen").or_insert(Value::Null);
+        }
+        same(
+            &json!({
+                "id": contact,
+                "presences": [
+                    { "participant": contact, "lastKnownPresence": "online", "lastSeen": null },
+                ],
+            }),
+            &chat,
+        )
+    })
+    .await
+}
+
+async fn each_participant(cx: Context) -> Verdict {
+    let group = cx.subscribed_group().await?;
+    let members = [cx.contact(), cx.contact(), cx.contact()];
+    for member in &members {
+        cx.does_in(&group, member, Becomes::Typing).await?;
+    }
+    cx.chat_shows(&group, |chat| {
+        members.iter().try_for_each(|member| record(chat, member).map(|_| ()))
+    })
+    .await
+}
+
+async fn own_status(cx: Context) -> Verdict {
+    let group = cx.subscribed_group().await?;
+    let (alice, bob, carol) = (cx.contact(), cx.contact(), cx.contact());
+    cx.does_in(&group, &alice, Becomes::Typing).await?;
+    cx.does_in(&group, &bob, Becomes::Recording).await?;
+    cx.leaves(&group, &carol, Some(LastSeen::At(1_700_000_000))).await?;
+    cx.chat_shows(&group, |chat| {
+        has_status(record(chat, &alice)?, "typing")?;
+        has_status(record(chat, &bob)?, "recording")?;
+        has_status(record(chat, &carol)?, "offline")
+    })
+    .await
+}
+
+async fn this_chat_only(cx: Context) -> Verdict {
+    let (group, alice) = (cx.subscribed_group().await?, cx.subscribed_contact().await?);
+    cx.does(&alice, Becomes::Online).await?;
+    cx.does_in(&group, &alice, Becomes::Typing).await?;
+    cx.shows_status(&group, &alice, "typing").await?;
+    cx.shows_status(&alice, &alice, "online").await
+}
+
+async fn the_latest(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    for is in [Becomes::Online, Becomes::Typing, Becomes::Recording] {
+        cx.does(&contact, is).await?;
+    }
+    cx.shows_status(&contact, &contact, "recording").await
+}
+
+async fn decodes_the_id(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    let path = cx.presence_path(&format!("/{}", contact.replace('@', "%40")));
+    cx.get_until(&path, |chat| has_status(record(chat, &contact)?, "typing")).await?;
+    Ok(())
+}
+
+async fn subscribes_when_new(cx: Context) -> Verdict {
+    let contact = cx.contact();
+    cx.get_chat(&contact).await?.is(200)?;
+    let sent = subscriptions(&cx, &contact).await?;
+    ensure(sent >= 1, format!("a subscription to {contact}"), || "none".to_owned())?;
+    Ok(())
+}
+
+async fn waits_for_news(cx: Context) -> Verdict {
+    let contact = cx.contact();
+    let news = async {
+        // The subscription shows that the GET is there and waits.
+        let deadline = Instant::now() + cx.timeout();
+        while subscriptions(&cx, &contact).await? == 0 && Instant::now() < deadline {
+            sleep(Duration::from_millis(5)).await;
+        }
+        cx.does(&contact, Becomes::Typing).await
+    };
+    let (answer, told) = tokio::join!(cx.get_chat(&contact), news);
+    told?;
+    let answer = answer?.is(200)?;
+    let chat = answer.json()?;
+    answer.holds(record(&chat, &contact).and_then(|record| has_status(record, "typing")))
+}
+
+async fn subscribes_once(cx: Context) -> Verdict {
+    let contact = cx.contact();
+    for answer in join_all((0..4).map(|_| cx.get_chat(&contact))).await {
+        answer?.is(200)?;
+    }
+    let sent = subscriptions(&cx, &contact).await?;
+    ensure(sent == 1, format!("one subscription to {contact}"), || format!("{sent} of them"))?;
+    Ok(())
+}
+
+async fn not_again(cx: Context) -> Verdict {
+    let contact = cx.contact();
+    for _ in 0..3 {
+        cx.get_chat(&contact).await?.is(200)?;
+    }
+    let sent = subscriptions(&cx, &contact).await?;
+    ensure(sent == 1, format!("one subscription to {contact}"), || format!("{sent} of them"))?;
+    Ok(())
+}
+
+async fn participants_in_order(cx: Context) -> Verdict {
+    let group = cx.subscribed_group().await?;
+    let members = [cx.contact(), cx.contact(), cx.contact()];
+    for member in &members {
+        cx.does_in(&group, member, Becomes::Online).await?;
+    }
+    cx.does_in(&group, &members[0], Becomes::Typing).await?;
+    cx.chat_shows(&group, |chat| {
+        let list = chat["presences"].as_array().map_or(&[][..], Vec::as_slice);
+        let who: Vec<&Value> = list.iter().map(|record| &record["participant"]).collect();
+        same(&json!(members), &json!(who))
+    })
+    .await
+}
+
+async fn digits(cx: Context) -> Verdict {
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    let digits = contact.trim_end_matches("@c.us");
+    let path = cx.presence_path(&format!("/{digits}"));
+    cx.get_until(&path, |chat| has_status(record(chat, &contact)?, "typing")).await?;
+    Ok(())
+}
+
+/// How many subscriptions to this chat the target has sent to WhatsApp.
+pub(super) async fn subscriptions(cx: &Context, chat: &str) -> Verdict<usize> {
+    let jid = crate::context::engine_id(chat);
+    let sent = cx.act(Action::Sent).await?;
+    let nodes = sent["sent"]
+        .as_array()
+        .ok_or_else(|| Failure::new("what was sent to WhatsApp", sent.to_string()))?;
+    let mine = |node: &&Value| {
+        let attrs = &node["attrs"];
+        node["tag"] == "presence" && attrs["type"] == "subscribe" && attrs["to"] == *jid
+    };
+    Ok(nodes.iter().filter(mine).count())
+}

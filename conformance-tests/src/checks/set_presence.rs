@@ -1,0 +1,148 @@
+//! Set presence: `POST /api/{session}/presence`, WAHA's own.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Ability::Journal,
+    Check, Context,
+    Need::Driver,
+    driver::Action,
+    target::Answer,
+    verdict::{Verdict, at_if, ensure},
+};
+
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::should(
+            "presence/set/online-and-offline-answer-201",
+            "POST of {presence: offline} and of {presence: online} answers 201.",
+            |cx| Box::pin(online_and_offline(cx)),
+        ),
+        Check::should(
+            "presence/set/typing-in-a-chat-answers-201",
+            "POST of typing, recording and paused with a chatId answers 201.",
+            |cx| Box::pin(typing_in_a_chat(cx)),
+        ),
+        Check::should(
+            "presence/set/typing-needs-a-chat",
+            "POST of typing without a chatId answers 400.",
+            |cx| Box::pin(typing_needs_a_chat(cx)),
+        ),
+        Check::should(
+            "presence/set/online-refuses-a-chat",
+            "POST of online with a chatId answers 400.",
+            |cx| Box::pin(online_refuses_a_chat(cx)),
+        ),
+        Check::should(
+            "presence/set/unknown-word-is-400",
+            "POST of a presence that is none of the five words answers 400.",
+            |cx| Box::pin(unknown_word(cx)),
+        ),
+        Check::should(
+            "presence/set/missing-word-is-400",
+            "POST of an object without presence answers 400.",
+            |cx| Box::pin(missing_word(cx)),
+        ),
+        Check::may(
+            "presence/set/refusal-has-a-detail",
+            "The 400 of a missing or superfluous chatId has the field detail.",
+            |cx| Box::pin(has_a_detail(cx)),
+        ),
+        Check::should(
+            "presence/set/typing-reaches-whatsapp",
+            "Typing in a chat is sent to WhatsApp as a chat state for that chat.",
+            |cx| Box::pin(typing_reaches(cx)),
+        )
+        .needs(&[Driver(Journal)]),
+        Check::should(
+            "presence/set/online-reaches-whatsapp",
+            "Being online is sent to WhatsApp as an available presence.",
+            |cx| Box::pin(online_reaches(cx)),
+        )
+        .needs(&[Driver(Journal)]),
+    ]
+}
+
+async fn set(cx: &Context, body: Value) -> Verdict<Answer> {
+    cx.target().post(cx.presence_path("")).json(&body).send(&cx.trace).await
+}
+
+async fn online_and_offline(cx: Context) -> Verdict {
+    // Online comes last: a session is online when it connects.
+    for word in ["offline", "online"] {
+        set(&cx, json!({ "presence": word })).await?.is(201)?;
+    }
+    Ok(())
+}
+
+async fn typing_in_a_chat(cx: Context) -> Verdict {
+    let chat = cx.stranger();
+    for word in ["typing", "recording", "paused"] {
+        set(&cx, json!({ "presence": word, "chatId": chat })).await?.is(201)?;
+    }
+    Ok(())
+}
+
+async fn typing_needs_a_chat(cx: Context) -> Verdict {
+    for word in ["typing", "recording", "paused"] {
+        set(&cx, json!({ "presence": word })).await?.is(400)?;
+    }
+    Ok(())
+}
+
+async fn online_refuses_a_chat(cx: Context) -> Verdict {
+    let chat = cx.stranger();
+    for word in ["online", "offline"] {
+        set(&cx, json!({ "presence": word, "chatId": chat })).await?.is(400)?;
+    }
+    Ok(())
+}
+
+async fn unknown_word(cx: Context) -> Verdict {
+    set(&cx, json!({ "presence": "daydreaming" })).await?.is(400)?;
+    Ok(())
+}
+
+async fn missing_word(cx: Context) -> Verdict {
+    set(&cx, json!({ "chatId": cx.stranger() })).await?.is(400)?;
+    Ok(())
+}
+
+async fn has_a_detail(cx: Context) -> Verdict {
+    let bodies =
+        [json!({ "presence": "typing" }), json!({ "presence": "online", "chatId": cx.stranger() })];
+    for body in bodies {
+        let answer = set(&cx, body).await?.is(400)?;
+        let error = answer.json()?;
+        answer.holds(at_if(&error, "/detail", "a string", Value::is_string))?;
+    }
+    Ok(())
+}
+
+async fn typing_reaches(cx: Context) -> Verdict {
+    let chat = cx.stranger();
+    set(&cx, json!({ "presence": "typing", "chatId": chat })).await?.is_success()?;
+    let jid = crate::context::engine_id(&chat);
+    let reached = sent(&cx, |node| {
+        node["tag"] == "chatstate"
+            && node["attrs"]["to"] == *jid
+            && node["content"][0]["tag"] == "composing"
+    });
+    let reached = reached.await?;
+    ensure(reached, format!("a chat state composing to {jid}"), || "none".to_owned())?;
+    Ok(())
+}
+
+async fn online_reaches(cx: Context) -> Verdict {
+    set(&cx, json!({ "presence": "online" })).await?.is_success()?;
+    let available =
+        |node: &Value| node["tag"] == "presence" && node["attrs"]["type"] == "available";
+    let reached = sent(&cx, available).await?;
+    ensure(reached, "a presence of the type available", || "none".to_owned())?;
+    Ok(())
+}
+
+async fn sent(cx: &Context, wanted: impl Fn(&Value) -> bool) -> Verdict<bool> {
+    let sent = cx.act(Action::Sent).await?;
+    Ok(sent["sent"].as_array().is_some_and(|nodes| nodes.iter().any(wanted)))
+}

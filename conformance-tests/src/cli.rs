@@ -1,0 +1,96 @@
+//! The command line: `run`, `list`, `explain`, `fuzz`.
+//!
+//! Exit codes: 0 all held; 1 a check failed, or a known failure passed; 2 wrong usage; 3 the target,
+//! or the driver, cannot be reached; 130 and 143 interrupted by Ctrl-C and SIGTERM.
+
+mod explain;
+mod list;
+mod run;
+mod target;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use conformance_tests::nearest;
+
+/// Check whether a WAHA-compatible server's presence API keeps the promises of the documentation.
+#[derive(Debug, Parser)]
+#[command(
+    name = "conformance",
+    version,
+    after_help = "Exit codes: 0 all held; 1 a check failed, or a known failure passed; 2 wrong usage;\n\
+                  3 the target cannot be reached; 130, 143 interrupted (the target is put back first)."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    List(list::Args),
+    Explain(explain::Args),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Run(args) => run::run(args),
+            Command::List(args) => list::run(&args),
+            Command::Explain(args) => explain::run(&args),
+        };
+        match result {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                say(&format!("error: {:#}", error.cause));
+                ExitCode::from(error.code)
+            }
+        }
+    }
+}
+
+/// Exit code 1: a promise is not kept.
+const FAILED: u8 = 1;
+/// Exit code 2: wrong usage.
+const USAGE: u8 = 2;
+/// Exit code 3: the target, or the driver, cannot be reached.
+const UNREACHABLE: u8 = 3;
+
+/// An error that ends the command, and its exit code.
+#[derive(Debug)]
+struct Ended {
+    code: u8,
+    cause: anyhow::Error,
+}
+
+impl Ended {
+    fn usage(cause: impl Into<anyhow::Error>) -> Self {
+        Self { code: USAGE, cause: cause.into() }
+    }
+
+    fn unreachable(cause: impl Into<anyhow::Error>) -> Self {
+        Self { code: UNREACHABLE, cause: cause.into() }
+    }
+}
+
+/// There is no check of this name, and which one may have been meant.
+fn no_such_check(id: &str) -> Ended {
+    let hint = nearest(id).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    Ended::usage(anyhow::anyhow!("there is no check {id:?}{hint}"))
+}
+
+/// Prints to standard output; a reader that has gone away is no error.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// Says something to the person at the terminal.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,201 @@
+//! `conformance run`.
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::{Context, anyhow};
+use conformance_tests::{
+    Entry, Environment, Outcome, Plan, Profile, Report, find, report,
+    report::{Destination, terminal},
+    select,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Ended, FAILED, no_such_check, print, say, target};
+
+/// Check a server, and report.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: target::TargetArgs,
+
+    /// Only checks whose names start so; a whole name is tried whatever the profile
+    #[arg(value_name = "ID-PREFIX")]
+    prefixes: Vec<String>,
+
+    /// How much is checked
+    #[arg(long, value_enum, default_value_t = Profile::Waha)]
+    profile: Profile,
+
+    /// A SHOULD or MAY that does not hold is a failure, not a warning
+    #[arg(long)]
+    strict: bool,
+
+    /// A check that is known to fail, or @FILE with one a line; when it holds, that is a failure
+    #[arg(long, value_name = "ID|@FILE")]
+    known_failing: Vec<String>,
+
+    /// A check that is not tried, or @FILE with one a line
+    #[arg(long, value_name = "ID|@FILE")]
+    skip: Vec<String>,
+
+    /// How many checks run at a time
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    jobs: usize,
+
+    /// A report: junit=FILE, json=FILE, html=FILE or tap=FILE; - is standard output
+    #[arg(long, value_name = "FORMAT=FILE")]
+    report: Vec<Destination>,
+
+    /// Show everything that goes over the wire in this check, and run it alone
+    #[arg(long, value_name = "ID")]
+    trace: Option<String>,
+}
+
+pub(super) fn run(args: Args) -> Result<u8, Ended> {
+    let runtime = tokio::runtime::Runtime::new().map_err(Ended::usage)?;
+    let code = runtime.block_on(check(args));
+    // A terminal that is being waited on, by the manual driver, does not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn check(args: Args) -> Result<u8, Ended> {
+    let plan = plan(&args)?;
+    let environment = args.target.prepare().await?;
+    let progress = progress(plan.checks.len());
+    let running = conformance_tests::run(&environment, &plan, |entry| told(&progress, entry));
+    let report = tokio::select! {
+        report = running => report,
+        code = interrupted() => return stopped(&environment, &progress, code).await,
+    };
+    progress.finish_and_clear();
+    write_all(&report, &args)?;
+    Ok(if report.holds() { 0 } else { FAILED })
+}
+
+fn plan(args: &Args) -> Result<Plan, Ended> {
+    let prefixes = match &args.trace {
+        Some(id) => vec![find(id).ok_or_else(|| no_such_check(id))?.id.to_owned()],
+        None => args.prefixes.clone(),
+    };
+    let checks = select(args.profile, &prefixes);
+    for prefix in &prefixes {
+        if !select(Profile::Extensions, std::slice::from_ref(prefix)).is_empty() {
+            continue;
+        }
+        return Err(no_such_check(prefix));
+    }
+    if checks.is_empty() {
+        let wanted = prefixes.join(", ");
+        let cause = anyhow!("the profile {} has no check {wanted}; see --profile", args.profile);
+        return Err(Ended::usage(cause));
+    }
+    Ok(Plan {
+        checks,
+        strict: args.strict,
+        known_failing: names(&args.known_failing)?,
+        skip: names(&args.skip)?,
+        jobs: args.jobs,
+    })
+}
+
+/// The names, those in files too; each must be a check's.
+fn names(given: &[String]) -> Result<Vec<String>, Ended> {
+    let mut names = Vec::new();
+    for name in given {
+        let Some(file) = name.strip_prefix('@') else {
+            names.push(name.clone());
+            continue;
+        };
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("failed to read {file}"))
+            .map_err(Ended::usage)?;
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        names.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    for name in &names {
+        find(name).ok_or_else(|| no_such_check(name))?;
+    }
+    Ok(names)
+}
+
+/// A bar on a terminal, nothing anywhere else.
+fn progress(checks: usize) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(u64::try_from(checks).unwrap_or(u64::MAX));
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn told(progress: &ProgressBar, entry: &Entry) {
+    if entry.outcome.is_bad() || entry.outcome == Outcome::Warn {
+        progress.println(format!("{} {}", entry.outcome, entry.check.id));
+    }
+    progress.set_message(entry.check.id);
+    progress.inc(1);
+}
+
+/// Puts the target back after Ctrl-C or SIGTERM; a second one ends at once.
+async fn stopped(
+    environment: &Arc<Environment>,
+    progress: &ProgressBar,
+    code: u8,
+) -> Result<u8, Ended> {
+    progress.finish_and_clear();
+    say("interrupted; putting the target back");
+    tokio::select! {
+        () = environment.put_all_back() => {}
+        _ = interrupted() => say("not put back"),
+    }
+    Ok(code)
+}
+
+/// The exit code of the signal that came.
+async fn interrupted() -> u8 {
+    const SIGINT: u8 = 130;
+    const SIGTERM: u8 = 143;
+    #[cfg(unix)]
+    if let Ok(mut terminated) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        return tokio::select! {
+            _ = tokio::signal::ctrl_c() => SIGINT,
+            _ = terminated.recv() => SIGTERM,
+        };
+    }
+    let _ = tokio::signal::ctrl_c().await;
+    SIGINT
+}
+
+/// The reports that were asked for, and the text for a person unless one of them takes its place.
+fn write_all(report: &Report, args: &Args) -> Result<(), Ended> {
+    let mut taken = false;
+    for destination in &args.report {
+        let text = report::render(report, destination.format).map_err(Ended::usage)?;
+        if destination.file == "-" {
+            taken = true;
+            print(&text);
+            continue;
+        }
+        std::fs::write(Path::new(&destination.file), text)
+            .with_context(|| format!("failed to write {}", destination.file))
+            .map_err(Ended::usage)?;
+    }
+    if taken {
+        return Ok(());
+    }
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if args.trace.is_some() {
+        print(&terminal::trace(report));
+    }
+    print(&terminal::render(report, colour));
+    Ok(())
+}

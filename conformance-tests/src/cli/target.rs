@@ -1,0 +1,119 @@
+//! The options that say what is checked and how it is reached.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use conformance_tests::{Environment, Receiver, Settings, Target, driver};
+
+use super::Ended;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TargetArgs {
+    /// The server to check
+    #[arg(long, value_name = "URL", env = "WAHA_URL")]
+    target: String,
+
+    /// The key that it asks for
+    #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+
+    /// The session to check
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    session: String,
+
+    /// A session on another engine than NOWEB, which has no presence
+    #[arg(long, value_name = "NAME")]
+    other_engine_session: Option<String>,
+
+    /// What makes the engine do something: mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none
+    #[arg(long, value_name = "DRIVER", default_value = "none")]
+    driver: String,
+
+    /// The key of the peer's server, for --driver peer
+    #[arg(long, value_name = "KEY", env = "WAHA_PEER_API_KEY", hide_env_values = true)]
+    peer_api_key: Option<String>,
+
+    /// Where the suite listens for webhooks
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    bind: SocketAddr,
+
+    /// How the target reaches that address, when it is another
+    #[arg(long, value_name = "URL")]
+    advertise: Option<String>,
+
+    /// The target's webhooks go to --advertise already; the suite configures none for presence
+    #[arg(long)]
+    webhook_configured: bool,
+
+    /// How long an answer or a webhook may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    timeout: Duration,
+
+    /// How long it is watched that nothing happens
+    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = duration)]
+    settle: Duration,
+
+    /// Where all made-up ids come from; by chance unless said, and told in the report
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+impl TargetArgs {
+    /// Reaches the target and the driver, and listens for webhooks.
+    pub(super) async fn prepare(&self) -> Result<Arc<Environment>, Ended> {
+        let key = self.api_key.clone().filter(|key| !key.is_empty());
+        let target = Target::new(&self.target, key, self.timeout).map_err(Ended::usage)?;
+        let reached = target.reach(&self.session).await;
+        reached.map_err(|why| {
+            Ended::unreachable(anyhow!("failed to reach {}: {why}", target.url()))
+        })?;
+        let peer_key = self.peer_api_key.clone();
+        let driver = driver::connect(&self.driver, &self.session, &target, peer_key).await;
+        let driver = driver.map_err(|error| {
+            if error.is_usage() { Ended::usage(error) } else { Ended::unreachable(error) }
+        })?;
+        let receiver = Receiver::listen(self.bind, self.advertise.as_deref())
+            .await
+            .with_context(|| format!("failed to listen for webhooks on {}", self.bind))
+            .map_err(Ended::usage)?;
+        let settings = Settings {
+            session: self.session.clone(),
+            other_engine_session: self.other_engine_session.clone(),
+            timeout: self.timeout,
+            settle: self.settle,
+            seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
+            webhook_configured: self.webhook_configured,
+        };
+        Ok(Arc::new(Environment::prepare(target, driver, receiver, settings).await))
+    }
+}
+
+/// Reads `300ms`, `5s` or `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("{text:?} is no time; expected 300ms, 5s or 2m");
+    let digits = text.find(|char: char| !char.is_ascii_digit()).ok_or_else(bad)?;
+    let number: u64 = text[..digits].parse().map_err(|_| bad())?;
+    match &text[digits..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs).ok_or_else(bad),
+        _ => Err(bad()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::duration;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("300ms"), Ok(Duration::from_millis(300)));
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["5", "s", "5 s", "-1s", "1h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a check's function is given: the target, the driver, the receiver, and ids of its own.
+
+mod presence;
+mod sessions;
+mod webhooks;
+
+pub(crate) use presence::{engine_id, entry, has_status, record};
+pub(crate) use webhooks::{CUSTOM_HEADER, HMAC_KEY, metadata};
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    Check, Environment, Target,
+    driver::{Action, Step},
+    ids::Ids,
+    target::Answer,
+    trace::{Trace, Traced},
+    verdict::{Failure, Halt, Verdict},
+};
+
+/// One check's way to everything; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) trace: Trace,
+    check: &'static str,
+    session: String,
+    ids: Arc<Mutex<Ids>>,
+}
+
+impl Context {
+    pub(crate) fn new(environment: Arc<Environment>, check: &Check) -> Self {
+        let ids = Arc::new(Mutex::new(Ids::new(environment.settings.seed, check.id)));
+        let session = environment.settings.session.clone();
+        Self { environment, trace: Trace::default(), check: check.id, session, ids }
+    }
+
+    /// The same check, on another session.
+    pub(crate) fn on(&self, session: impl Into<String>) -> Self {
+        Self { session: session.into(), ..self.clone() }
+    }
+
+    pub(crate) fn session(&self) -> &str {
+        &self.session
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.environment.target
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.environment.settings.timeout
+    }
+
+    pub(crate) fn settle(&self) -> Duration {
+        self.environment.settings.settle
+    }
+
+    /// Watches for as long as it is settled that nothing happens.
+    pub(crate) async fn quiet(&self) {
+        sleep(self.settle()).await;
+    }
+
+    /// A contact that nobody has heard of, or the only one that the driver can move.
+    pub(crate) fn contact(&self) -> String {
+        match self.environment.driver.only_contact() {
+            Some(contact) => contact.to_owned(),
+            None => self.stranger(),
+        }
+    }
+
+    /// A contact that nobody has heard of.
+    pub(crate) fn stranger(&self) -> String {
+        self.ids(Ids::contact)
+    }
+
+    /// A group that nobody has heard of.
+    pub(crate) fn group(&self) -> String {
+        self.ids(Ids::group)
+    }
+
+    /// The name of a session of the suite's own.
+    pub(crate) fn session_name(&self) -> String {
+        format!("conformance-{}", self.ids(Ids::word))
+    }
+
+    /// Digits that are nobody's number.
+    pub(crate) fn number(&self) -> u64 {
+        self.ids(Ids::number)
+    }
+
+    fn ids<T>(&self, make: impl FnOnce(&mut Ids) -> T) -> T {
+        make(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has the driver do something; what it cannot do is a reason to skip.
+    pub(crate) async fn act(&self, action: Action) -> Verdict<Value> {
+        let step = Step { session: self.session.clone(), action };
+        let result = self.environment.driver.perform(&step).await;
+        self.trace.add(Traced::Step {
+            step: serde_json::to_string(&step).unwrap_or_default(),
+            result: match &result {
+                Ok(answer) => answer.to_string(),
+                Err(error) => error.to_string(),
+            },
+        });
+        result.map_err(|error| Halt::Skipped(format!("the driver failed: {error}")))
+    }
+
+    /// GETs `path` until its JSON is as `judge` wants it, as long as the driver may need.
+    pub(crate) async fn get_until(
+        &self,
+        path: &str,
+        judge: impl Fn(&Value) -> Result<(), Failure>,
+    ) -> Verdict<Answer> {
+        let immediate = self.environment.driver.is_immediate();
+        let patience = if immediate { self.settle() } else { self.timeout() };
+        self.get_for(patience, path, judge).await
+    }
+
+    /// GETs `path` until its JSON is as `judge` wants it, for so long.
+    pub(crate) async fn get_for(
+        &self,
+        patience: Duration,
+        path: &str,
+        judge: impl Fn(&Value) -> Result<(), Failure>,
+    ) -> Verdict<Answer> {
+        let deadline = Instant::now() + patience;
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let answer = self.target().get(path).send(&self.trace).await?.is(200)?;
+            let verdict = judge(&answer.json()?);
+            if verdict.is_ok() || Instant::now() + pause > deadline {
+                answer.holds(verdict)?;
+                return Ok(answer);
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+    }
+}
+
+impl Context {
+    pub(crate) fn check(&self) -> &'static str {
+        self.check
+    }
+}

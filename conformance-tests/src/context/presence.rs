@@ -1,0 +1,169 @@
+//! The presence endpoints, and people who do something.
+
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::{
+    driver::{Action, Becomes, LastSeen},
+    target::Answer,
+    verdict::{Failure, Verdict, same},
+};
+
+impl Context {
+    /// `/api/{session}/presence`, and what follows.
+    pub(crate) fn presence_path(&self, rest: &str) -> String {
+        format!("/api/{}/presence{rest}", self.session)
+    }
+
+    pub(crate) async fn get_all(&self) -> Verdict<Answer> {
+        self.target().get(self.presence_path("/")).send(&self.trace).await
+    }
+
+    pub(crate) async fn get_chat(&self, chat: &str) -> Verdict<Answer> {
+        self.target().get(self.presence_path(&format!("/{chat}"))).send(&self.trace).await
+    }
+
+    /// Subscribes to a chat, which must succeed.
+    pub(crate) async fn subscribe(&self, chat: &str) -> Verdict<Answer> {
+        self.post_subscribe(chat).await?.is_success()
+    }
+
+    pub(crate) async fn post_subscribe(&self, chat: &str) -> Verdict<Answer> {
+        let path = self.presence_path(&format!("/{chat}/subscribe"));
+        self.target().post(path).send(&self.trace).await
+    }
+
+    /// A contact, subscribed to.
+    pub(crate) async fn subscribed_contact(&self) -> Verdict<String> {
+        let contact = self.contact();
+        self.subscribe(&contact).await?;
+        Ok(contact)
+    }
+
+    /// A group, subscribed to.
+    pub(crate) async fn subscribed_group(&self) -> Verdict<String> {
+        let group = self.group();
+        self.subscribe(&group).await?;
+        Ok(group)
+    }
+
+    /// A contact does something in their own chat.
+    pub(crate) async fn does(&self, contact: &str, is: Becomes) -> Verdict {
+        self.does_in(contact, contact, is).await
+    }
+
+    /// Somebody does something in a chat.
+    pub(crate) async fn does_in(&self, chat: &str, participant: &str, is: Becomes) -> Verdict {
+        self.presence(chat, participant, is, None).await
+    }
+
+    /// Somebody goes offline, last seen as given.
+    pub(crate) async fn leaves(
+        &self,
+        chat: &str,
+        participant: &str,
+        last_seen: Option<LastSeen>,
+    ) -> Verdict {
+        self.presence(chat, participant, Becomes::Offline, last_seen).await
+    }
+
+    async fn presence(
+        &self,
+        chat: &str,
+        participant: &str,
+        is: Becomes,
+        last_seen: Option<LastSeen>,
+    ) -> Verdict {
+        let (chat, participant) = (chat.to_owned(), participant.to_owned());
+        self.act(Action::Presence { chat, participant, is, last_seen }).await?;
+        Ok(())
+    }
+
+    /// The engine says of somebody whatever word.
+    pub(crate) async fn engine_says(&self, chat: &str, participant: &str, word: &str) -> Verdict {
+        let (chat, participant) = (engine_id(chat), engine_id(participant));
+        let presences = json!({ participant: { "lastKnownPresence": word } });
+        let data = json!({ "id": chat, "presences": presences });
+        self.act(Action::Event { event: "presence.update", data }).await?;
+        Ok(())
+    }
+
+    /// Holds when GET of the chat is as `judge` wants it.
+    pub(crate) async fn chat_shows(
+        &self,
+        chat: &str,
+        judge: impl Fn(&Value) -> Result<(), Failure>,
+    ) -> Verdict {
+        self.get_until(&self.presence_path(&format!("/{chat}")), judge).await?;
+        Ok(())
+    }
+
+    /// Holds when this participant of the chat is as `judge` wants it.
+    pub(crate) async fn shows(
+        &self,
+        chat: &str,
+        participant: &str,
+        judge: impl Fn(&Value) -> Result<(), Failure>,
+    ) -> Verdict {
+        self.chat_shows(chat, |actual| judge(record(actual, participant)?)).await
+    }
+
+    /// Holds when this participant of the chat has this status.
+    pub(crate) async fn shows_status(
+        &self,
+        chat: &str,
+        participant: &str,
+        status: &str,
+    ) -> Verdict {
+        self.shows(chat, participant, |record| has_status(record, status)).await
+    }
+
+    /// Holds when the chat's entry in GET all is as `judge` wants it.
+    pub(crate) async fn all_shows(
+        &self,
+        chat: &str,
+        judge: impl Fn(&Value) -> Result<(), Failure>,
+    ) -> Verdict {
+        self.get_until(&self.presence_path("/"), |all| judge(entry(all, chat)?)).await?;
+        Ok(())
+    }
+}
+
+/// How an engine writes an id: `…@s.whatsapp.net` for `…@c.us`.
+pub(crate) fn engine_id(id: &str) -> String {
+    id.strip_suffix("@c.us")
+        .map_or_else(|| id.to_owned(), |number| format!("{number}@s.whatsapp.net"))
+}
+
+/// A chat's entry in the list of all.
+pub(crate) fn entry<'a>(all: &'a Value, chat: &str) -> Result<&'a Value, Failure> {
+    let list = all.as_array().ok_or_else(|| Failure::new("an array", all.to_string()))?;
+    list.iter().find(|entry| entry["id"] == chat).ok_or_else(|| {
+        let ids: Vec<&str> = list.iter().filter_map(|entry| entry["id"].as_str()).collect();
+        Failure::new(format!("an entry with the id {chat}"), format!("entries of {}", few(&ids)))
+    })
+}
+
+/// A participant's record in a chat.
+pub(crate) fn record<'a>(chat: &'a Value, participant: &str) -> Result<&'a Value, Failure> {
+    let list = chat["presences"]
+        .as_array()
+        .ok_or_else(|| Failure::new("an array presences", chat.to_string()))?;
+    list.iter().find(|record| record["participant"] == participant).ok_or_else(|| {
+        Failure::new(format!("a record of the participant {participant}"), chat.to_string())
+    })
+}
+
+/// Holds when the record has this status.
+pub(crate) fn has_status(record: &Value, status: &str) -> Result<(), Failure> {
+    same(&json!(status), &record["lastKnownPresence"])
+        .map_err(|_| Failure::new(format!("lastKnownPresence {status:?}"), record.to_string()))
+}
+
+fn few(ids: &[&str]) -> String {
+    match ids {
+        [] => "nobody".to_owned(),
+        ids if ids.len() > 5 => format!("{} and {} more", ids[..5].join(", "), ids.len() - 5),
+        ids => ids.join(", "),
+    }
+}

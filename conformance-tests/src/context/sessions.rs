@@ -1,0 +1,68 @@
+//! Sessions of the suite's own, which are gone when the check has ended.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::{
+    Ability,
+    environment::Undo,
+    target::Answer,
+    verdict::{Failure, Verdict, same},
+};
+
+impl Context {
+    /// A call of the sessions API: `/api/sessions` and what follows.
+    pub(crate) async fn sessions(
+        &self,
+        method: Method,
+        rest: &str,
+        body: Option<&Value>,
+    ) -> Verdict<Answer> {
+        let mut call = self.target().request(method, format!("/api/sessions{rest}"));
+        if let Some(body) = body {
+            call = call.json(body);
+        }
+        call.send(&self.trace).await
+    }
+
+    /// Makes a session; it is deleted when the check has ended.
+    pub(crate) async fn make_session(
+        &self,
+        name: &str,
+        config: Value,
+        start: bool,
+    ) -> Verdict<Answer> {
+        self.environment.later(self.check(), Undo::Delete(name.to_owned()));
+        let body = json!({ "name": name, "start": start, "config": config });
+        self.sessions(Method::POST, "", Some(&body)).await
+    }
+
+    /// The same check on a new session; one that works, where the driver can bring that about.
+    pub(crate) async fn own_session(&self, config: Value, start: bool) -> Verdict<Self> {
+        let name = self.session_name();
+        self.make_session(&name, config, start).await?.is_success()?;
+        let own = self.on(name);
+        if start && self.environment.can(Ability::NewSessions) {
+            own.reaches("WORKING").await?;
+        }
+        Ok(own)
+    }
+
+    /// Starts, stops, restarts or logs out the session.
+    pub(crate) async fn session_does(&self, what: &str) -> Verdict<Answer> {
+        self.sessions(Method::POST, &format!("/{}/{what}", self.session), None).await
+    }
+
+    /// Waits until the session has this status.
+    pub(crate) async fn reaches(&self, status: &str) -> Verdict {
+        let path = format!("/api/sessions/{}", self.session);
+        self.get_for(self.timeout(), &path, |session| {
+            same(&json!(status), &session["status"]).map_err(|_| {
+                Failure::new(format!("the session's status {status}"), session.to_string())
+            })
+        })
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! A command of the user's, which gets one JSON line a step on standard input and answers one.
+//!
+//! The first line is `{"step":"hello","version":1}`. Its answer says what the command can do, and
+//! the one contact that it can move unless it can make people up:
+//!
+//! ```json
+//! {"ok":true,"abilities":["presence","people","groups"],"immediate":true}
+//! ```
+//!
+//! Each line after that is a [`Step`]; the answer is `{"ok":true}` or `{"ok":false,"error":"…"}`,
+//! and to `{"step":"sent"}` `{"ok":true,"sent":[{"tag":"presence","attrs":{…}}]}`. A whole driver:
+//!
+//! ```python
+#![doc = include_str!("../../examples/exec_driver.py")]
+//! ```
+
+use std::process::Stdio;
+
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::Mutex,
+};
+
+use super::{Driver, DriverError, Step};
+use crate::Ability;
+
+/// A running command; it is killed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Exec {
+    name: String,
+    hello: Hello,
+    pipe: Mutex<Pipe>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    to: ChildStdin,
+    from: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+/// The answer to the first line.
+#[derive(Debug, Default, Deserialize)]
+struct Hello {
+    abilities: Vec<Ability>,
+    #[serde(default)]
+    contact: Option<String>,
+    #[serde(default)]
+    immediate: bool,
+}
+
+impl Exec {
+    pub(super) async fn start(name: &str, command: &str) -> Result<Self, DriverError> {
+        let failed = |why: String| DriverError(format!("{name}: {why}"));
+        let mut child = Command::new("sh")
+            .args(["-c", command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(failed("it has no standard input or output".to_owned()));
+        };
+        let mut pipe = Pipe { to, from: BufReader::new(from).lines(), _child: child };
+        let answer = pipe.ask(&json!({ "step": "hello", "version": 1 })).await;
+        let answer = answer.map_err(|DriverError(why)| failed(why))?;
+        let hello: Hello = serde_json::from_value(answer.clone()).map_err(|error| {
+            failed(format!("its answer to hello, {answer}, does not say what it can do: {error}"))
+        })?;
+        if hello.contact.is_none() && !hello.abilities.contains(&Ability::People) {
+            return Err(failed("it says neither a contact nor that it can do \"people\"".into()));
+        }
+        Ok(Self { name: name.to_owned(), hello, pipe: Mutex::new(pipe) })
+    }
+}
+
+impl Pipe {
+    async fn ask(&mut self, line: &Value) -> Result<Value, DriverError> {
+        let failed = |error: std::io::Error| DriverError(format!("the command: {error}"));
+        self.to.write_all(format!("{line}\n").as_bytes()).await.map_err(failed)?;
+        self.to.flush().await.map_err(failed)?;
+        let Some(answer) = self.from.next_line().await.map_err(failed)? else {
+            return Err(DriverError(format!("the command ended without an answer to {line}")));
+        };
+        let answer: Value = serde_json::from_str(&answer)
+            .map_err(|error| DriverError(format!("the command answered {answer:?}: {error}")))?;
+        if answer["ok"] == true {
+            return Ok(answer);
+        }
+        let why = answer["error"].as_str().unwrap_or("it says no reason");
+        Err(DriverError(format!("the command could not do {line}: {why}")))
+    }
+}
+
+impl Driver for Exec {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        &self.hello.abilities
+    }
+
+    fn only_contact(&self) -> Option<&str> {
+        self.hello.contact.as_deref()
+    }
+
+    fn is_immediate(&self) -> bool {
+        self.hello.immediate
+    }
+
+    fn perform<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Value, DriverError>> {
+        Box::pin(async move { self.pipe.lock().await.ask(&json!(step)).await })
+    }
+}

@@ -1,0 +1,169 @@
+//! All that the checks of one run share.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::Method;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::{
+    Ability, Check, Driver, Need, Receiver, Target,
+    driver::{Action, Step},
+    receiver::{Delivery, Hook},
+    trace::Trace,
+    verdict::Halt,
+};
+
+/// How a run is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The session under test.
+    pub session: String,
+    /// A session on another engine than NOWEB, if there is one.
+    pub other_engine_session: Option<String>,
+    /// How long one answer, and one webhook, may take.
+    pub timeout: Duration,
+    /// How long it is watched that nothing happens.
+    pub settle: Duration,
+    /// Where all made-up ids come from.
+    pub seed: u64,
+    /// Whether the target was started with its webhooks going to the suite's receiver.
+    pub webhook_configured: bool,
+}
+
+/// The target, the driver, the receiver, and what has to be put back at the end.
+pub struct Environment {
+    /// The server under test.
+    pub target: Target,
+    /// What makes its engine do something.
+    pub driver: Box<dyn Driver>,
+    /// Where its webhooks arrive.
+    pub receiver: Receiver,
+    /// The settings.
+    pub settings: Settings,
+    /// Why sessions cannot be made, when they cannot.
+    pub(crate) no_sessions: Option<String>,
+    pub(crate) hooked: OnceCell<Result<(String, Hook), Halt>>,
+    pub(crate) statuses: OnceCell<Result<Vec<Delivery>, Halt>>,
+    undo: Mutex<Vec<(&'static str, Undo)>>,
+}
+
+/// One thing to put back.
+#[derive(Clone, Debug)]
+pub(crate) enum Undo {
+    Delete(String),
+    Configure { session: String, config: Value },
+    Step(Step),
+}
+
+impl Environment {
+    /// Puts a run together, and asks the target whether it has the sessions API.
+    pub async fn prepare(
+        target: Target,
+        driver: Box<dyn Driver>,
+        receiver: Receiver,
+        settings: Settings,
+    ) -> Self {
+        let no_sessions = match target.get("/api/sessions").send(&Trace::default()).await {
+            Ok(answer)
+                if answer.status == 200 && answer.body.trim_ascii_start().starts_with(b"[") =>
+            {
+                None
+            }
+            Ok(answer) => Some(format!(
+                "the target has no sessions API: GET /api/sessions answered {}",
+                answer.status.as_u16()
+            )),
+            Err(halt) => Some(format!("GET /api/sessions: {halt}")),
+        };
+        let (hooked, statuses, undo) = (OnceCell::new(), OnceCell::new(), Mutex::default());
+        Self { target, driver, receiver, settings, no_sessions, hooked, statuses, undo }
+    }
+
+    pub(crate) fn can(&self, ability: Ability) -> bool {
+        self.driver.abilities().contains(&ability)
+    }
+
+    /// Why the check cannot be tried here, if it cannot.
+    pub fn missing(&self, check: &Check) -> Option<String> {
+        check.needs.iter().find_map(|need| self.lacks(*need))
+    }
+
+    fn lacks(&self, need: Need) -> Option<String> {
+        let has = match need {
+            Need::Driver(ability) => self.can(ability),
+            Need::Webhook if self.settings.webhook_configured => true,
+            Need::Webhook | Need::SecondSession => {
+                return self.no_sessions.as_ref().map(|why| format!("needs {need}; {why}"));
+            }
+            Need::WebSocket => true,
+            Need::ApiKey => self.target.has_key(),
+            Need::OtherEngine => self.settings.other_engine_session.is_some(),
+        };
+        (!has).then(|| format!("needs {need}"))
+    }
+
+    /// Has `undo` done when `owner` has ended; `""` is the whole run.
+    pub(crate) fn later(&self, owner: &'static str, undo: Undo) {
+        self.undo.lock().unwrap_or_else(PoisonError::into_inner).push((owner, undo));
+    }
+
+    /// Puts back what the check changed.
+    pub(crate) async fn put_back(&self, owner: &str) {
+        self.put_back_where(|of| of == owner).await;
+    }
+
+    /// Puts back all that was changed and has not been put back yet: sessions, webhooks, faults.
+    pub async fn put_all_back(&self) {
+        self.put_back_where(|_| true).await;
+    }
+
+    async fn put_back_where(&self, mine: impl Fn(&str) -> bool) {
+        loop {
+            let next = {
+                let mut undo = self.undo.lock().unwrap_or_else(PoisonError::into_inner);
+                let last = undo.iter().rposition(|(owner, _)| mine(owner));
+                last.map(|last| undo.remove(last).1)
+            };
+            let Some(undo) = next else { return };
+            self.undo(undo).await;
+        }
+    }
+
+    async fn undo(&self, undo: Undo) {
+        let trace = Trace::default();
+        match undo {
+            Undo::Delete(session) => {
+                let path = format!("/api/sessions/{session}");
+                let _ = self.target.request(Method::DELETE, path).send(&trace).await;
+            }
+            Undo::Configure { session, config } => {
+                let body = serde_json::json!({ "config": config });
+                let call = self.target.request(Method::PUT, format!("/api/sessions/{session}"));
+                let _ = call.json(&body).send(&trace).await;
+            }
+            Undo::Step(step) => {
+                let _ = self.driver.perform(&step).await;
+            }
+        }
+    }
+
+    /// The step that ends all faults of a session.
+    pub(crate) fn no_faults(session: &str) -> Undo {
+        Undo::Step(Step { session: session.to_owned(), action: Action::Faults { send: None } })
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("target", &self.target.url())
+            .field("driver", &self.driver)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

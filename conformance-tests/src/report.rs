@@ -1,0 +1,278 @@
+//! What a run found, and the formats in which it is told.
+
+mod html;
+mod json;
+mod junit;
+mod tap;
+pub mod terminal;
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::{Check, Profile, trace::Traced, verdict::Failure};
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The server under test.
+    pub target: String,
+    /// The session under test.
+    pub session: String,
+    /// The driver.
+    pub driver: String,
+    /// The seed of all made-up ids.
+    pub seed: u64,
+    /// Whether every SHOULD had to hold.
+    pub strict: bool,
+    /// How long it took.
+    pub took: Duration,
+    /// Each check, in the order of the catalogue.
+    pub entries: Vec<Entry>,
+}
+
+/// How one check went.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The check.
+    pub check: &'static Check,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+    /// What was expected and what came, if it failed.
+    pub failure: Option<Failure>,
+    /// Why it was skipped, if it was.
+    pub reason: Option<String>,
+    /// What went over the wire.
+    pub trace: Vec<Traced>,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The promise is kept.
+    Pass,
+    /// It is not.
+    Fail,
+    /// It is not, and it need not be: a SHOULD or MAY, without `--strict`.
+    Warn,
+    /// It could not be tried, or was not to be.
+    Skip,
+    /// It is not, as was known.
+    KnownFailure,
+    /// It is, though it was known not to be.
+    UnexpectedPass,
+}
+
+impl Outcome {
+    /// All outcomes, the good ones first.
+    pub const ALL: [Self; 6] =
+        [Self::Pass, Self::KnownFailure, Self::Warn, Self::Skip, Self::Fail, Self::UnexpectedPass];
+
+    /// The words for a person.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Skip => "skip",
+            Self::KnownFailure => "known failure",
+            Self::UnexpectedPass => "unexpected pass",
+        }
+    }
+
+    /// Whether it makes the whole run fail.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Fail | Self::UnexpectedPass)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Report {
+    /// How many checks ended so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.entries.iter().filter(|entry| entry.outcome == outcome).count()
+    }
+
+    /// Whether all that was tried and had to hold did.
+    pub fn holds(&self) -> bool {
+        !self.entries.iter().any(|entry| entry.outcome.is_bad())
+    }
+
+    /// The verdict in a sentence.
+    pub fn verdict(&self) -> String {
+        let tried = self.entries.len() - self.count(Outcome::Skip);
+        let bad = self.entries.iter().filter(|entry| entry.outcome.is_bad()).count();
+        match (tried, bad) {
+            (0, 0) => "nothing was checked".to_owned(),
+            (tried, 0) => format!("conforms: {tried} of {tried} checks held or may fail"),
+            (tried, bad) => format!("does not conform: {bad} of {tried} checks failed"),
+        }
+    }
+
+    /// The counts of all outcomes that occurred: `104 pass, 2 warn`.
+    pub fn counts(&self) -> String {
+        let count = |outcome: &Outcome| (self.count(*outcome), *outcome);
+        let counts = Outcome::ALL.iter().map(count).filter(|(count, _)| *count > 0);
+        counts.map(|(count, outcome)| format!("{count} {outcome}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The checks that were not tried, by their reason, in the order in which reasons came up.
+    pub fn not_checked(&self) -> Vec<(&str, Vec<&'static str>)> {
+        let mut reasons: Vec<(&str, Vec<&'static str>)> = Vec::new();
+        for entry in self.entries.iter().filter(|entry| entry.outcome == Outcome::Skip) {
+            let reason = entry.reason.as_deref().unwrap_or("no reason");
+            match reasons.iter_mut().find(|(of, _)| *of == reason) {
+                Some((_, checks)) => checks.push(entry.check.id),
+                None => reasons.push((reason, vec![entry.check.id])),
+            }
+        }
+        reasons
+    }
+
+    /// The entries, by section, in order.
+    pub(crate) fn sections(&self) -> Vec<(&'static str, Vec<&Entry>)> {
+        let mut sections: Vec<(&'static str, Vec<&Entry>)> = Vec::new();
+        for entry in &self.entries {
+            match sections.last_mut() {
+                Some((section, entries)) if *section == entry.check.section => entries.push(entry),
+                _ => sections.push((entry.check.section, vec![entry])),
+            }
+        }
+        sections
+    }
+
+    /// The largest profile that any of its checks belongs to.
+    pub fn profile(&self) -> Profile {
+        let profiles = self.entries.iter().map(|entry| entry.check.profile());
+        profiles.max().unwrap_or(Profile::Documentation)
+    }
+}
+
+impl Entry {
+    pub(crate) fn skipped(check: &'static Check, reason: String) -> Self {
+        let (outcome, took, failure) = (Outcome::Skip, Duration::ZERO, None);
+        Self { check, outcome, took, failure, reason: Some(reason), trace: Vec::new() }
+    }
+
+    /// A check that broke down itself, which is a defect of the suite.
+    pub(crate) fn broken(check: &'static Check) -> Self {
+        let failure = Failure::new("a verdict", "the check itself broke down; please report it");
+        let (outcome, took, reason) = (Outcome::Fail, Duration::ZERO, None);
+        Self { check, outcome, took, failure: Some(failure), reason, trace: Vec::new() }
+    }
+
+    /// What went over the wire when it failed: the exchange that shows it, or else the last one.
+    pub fn evidence(&self) -> Option<&Traced> {
+        let failure = self.failure.as_ref()?;
+        match failure.traced {
+            Some(place) => self.trace.get(place),
+            None => self.trace.last(),
+        }
+    }
+
+    /// The request that shows the failure, or the last one before it.
+    pub fn curl(&self) -> Option<String> {
+        let failure = self.failure.as_ref()?;
+        let upto = failure.traced.map_or(self.trace.len(), |place| place + 1).min(self.trace.len());
+        self.trace[..upto].iter().rev().find_map(Traced::curl)
+    }
+}
+
+/// A format, and where the report goes: `junit=report.xml`; `-` is standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The format.
+    pub format: Format,
+    /// The file, or `-`.
+    pub file: String,
+}
+
+/// A format of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For CI servers.
+    Junit,
+    /// For programs.
+    Json,
+    /// For people: one file.
+    Html,
+    /// The Test Anything Protocol, version 14.
+    Tap,
+}
+
+/// A destination that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{0:?} is no report; expected junit=FILE, json=FILE, html=FILE or tap=FILE, with - for standard output"
+)]
+pub struct BadDestination(String);
+
+impl FromStr for Destination {
+    type Err = BadDestination;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (format, file) = text.split_once('=').ok_or_else(|| BadDestination(text.to_owned()))?;
+        let format = match format {
+            "junit" => Format::Junit,
+            "json" => Format::Json,
+            "html" => Format::Html,
+            "tap" => Format::Tap,
+            _ => return Err(BadDestination(text.to_owned())),
+        };
+        if file.is_empty() {
+            return Err(BadDestination(text.to_owned()));
+        }
+        Ok(Self { format, file: file.to_owned() })
+    }
+}
+
+/// A report that cannot be written in its format.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// The JUnit report.
+    #[error("failed to write the JUnit report")]
+    Junit(#[source] quick_junit::SerializeError),
+    /// The JSON report.
+    #[error("failed to write the JSON report")]
+    Json(#[source] serde_json::Error),
+    /// The HTML report.
+    #[error("failed to write the HTML report")]
+    Html(#[source] minijinja::Error),
+}
+
+/// The report in this format.
+///
+/// # Errors
+///
+/// When something in the report cannot be written in it.
+pub fn render(report: &Report, format: Format) -> Result<String, RenderError> {
+    match format {
+        Format::Junit => junit::render(report),
+        Format::Json => json::render(report),
+        Format::Html => html::render(report),
+        Format::Tap => Ok(tap::render(report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Destination, Format};
+
+    #[test]
+    fn a_destination_is_a_format_and_a_file() {
+        let read: Destination = "junit=a/b=c.xml".parse().unwrap();
+        assert_eq!(read, Destination { format: Format::Junit, file: "a/b=c.xml".to_owned() });
+        for bad in ["junit", "xml=a", "json="] {
+            assert!(bad.parse::<Destination>().is_err(), "{bad}");
+        }
+    }
+}

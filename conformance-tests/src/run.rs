@@ -1,0 +1,125 @@
+//! A run: each check on the target, several at a time.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    Check, Context, Environment, Level, Outcome, Report,
+    report::Entry,
+    verdict::{Failure, Halt, Verdict},
+};
+
+/// Which checks are tried, and how their failures count.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The checks, in the order of the report.
+    pub checks: Vec<&'static Check>,
+    /// Whether a SHOULD that fails is a failure.
+    pub strict: bool,
+    /// Names of checks that are known to fail.
+    pub known_failing: Vec<String>,
+    /// Names of checks that are not tried.
+    pub skip: Vec<String>,
+    /// How many checks run at a time; 1 where they share a contact.
+    pub jobs: usize,
+}
+
+/// Tries the checks, tells `progress` of each that has ended, and reports.
+///
+/// When the future is dropped the checks end where they are; what they changed is put back by
+/// [`Environment::put_all_back`].
+pub async fn run(
+    environment: &Arc<Environment>,
+    plan: &Plan,
+    mut progress: impl FnMut(&Entry),
+) -> Report {
+    let started = Instant::now();
+    let one_contact = environment.driver.only_contact().is_some();
+    let jobs = if one_contact { 1 } else { plan.jobs.max(1) };
+    let mut waiting: VecDeque<(usize, &'static Check)> =
+        plan.checks.iter().copied().enumerate().collect();
+    let mut running: JoinSet<(usize, Entry)> = JoinSet::new();
+    let mut entries: Vec<Option<Entry>> = plan.checks.iter().map(|_| None).collect();
+    loop {
+        while running.len() < jobs {
+            let Some((place, check)) = waiting.pop_front() else { break };
+            let environment = Arc::clone(environment);
+            let (skipped, known) = (names(&plan.skip, check), names(&plan.known_failing, check));
+            let strict = plan.strict;
+            running.spawn(async move {
+                (place, try_one(&environment, check, skipped, known, strict).await)
+            });
+        }
+        match running.join_next().await {
+            Some(Ok((place, entry))) => {
+                progress(&entry);
+                entries[place] = Some(entry);
+            }
+            Some(Err(_)) => {}
+            None => break,
+        }
+    }
+    environment.put_all_back().await;
+    let entries = entries
+        .into_iter()
+        .zip(&plan.checks)
+        .map(|(entry, check)| entry.unwrap_or_else(|| Entry::broken(check)));
+    Report {
+        target: environment.target.url().to_owned(),
+        session: environment.settings.session.clone(),
+        driver: environment.driver.name().to_owned(),
+        seed: environment.settings.seed,
+        strict: plan.strict,
+        took: started.elapsed(),
+        entries: entries.collect(),
+    }
+}
+
+fn names(list: &[String], check: &Check) -> bool {
+    list.iter().any(|name| name == check.id)
+}
+
+async fn try_one(
+    environment: &Arc<Environment>,
+    check: &'static Check,
+    skipped: bool,
+    known: bool,
+    strict: bool,
+) -> Entry {
+    let started = Instant::now();
+    if skipped {
+        return Entry::skipped(check, "--skip".to_owned());
+    }
+    if let Some(reason) = environment.missing(check) {
+        return Entry::skipped(check, reason);
+    }
+    let context = Context::new(Arc::clone(environment), check);
+    let limit = environment.settings.timeout * 8 + Duration::from_secs(10);
+    let verdict = match timeout(limit, (check.run)(context.clone())).await {
+        Ok(verdict) => verdict,
+        Err(_) => Err(Failure::new("an end", format!("none within {} s", limit.as_secs())).into()),
+    };
+    environment.put_back(check.id).await;
+    let outcome = outcome(check, &verdict, known, strict);
+    let (failure, reason) = match verdict {
+        Ok(()) => (None, None),
+        Err(Halt::Failed(failure)) => (Some(*failure), None),
+        Err(Halt::Skipped(reason)) => (None, Some(reason)),
+    };
+    Entry { check, outcome, took: started.elapsed(), failure, reason, trace: context.trace.take() }
+}
+
+fn outcome(check: &Check, verdict: &Verdict, known: bool, strict: bool) -> Outcome {
+    match verdict {
+        Ok(()) if known => Outcome::UnexpectedPass,
+        Ok(()) => Outcome::Pass,
+        Err(Halt::Skipped(_)) => Outcome::Skip,
+        Err(Halt::Failed(_)) if known => Outcome::KnownFailure,
+        Err(Halt::Failed(_)) if check.level == Level::Must || strict => Outcome::Fail,
+        Err(Halt::Failed(_)) => Outcome::Warn,
+    }
+}

@@ -1,0 +1,84 @@
+//! An answer of the target, and what is asked of it.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use crate::{
+    trace::shortened,
+    verdict::{Failure, Verdict, ensure, same},
+};
+
+/// A whole HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// Its place in the trace.
+    pub(crate) traced: usize,
+}
+
+impl Answer {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's value, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn header_list(&self) -> Vec<(String, String)> {
+        header_list(&self.headers)
+    }
+
+    /// This answer, when it has this status.
+    pub(crate) fn is(self, status: u16) -> Verdict<Self> {
+        let got = self.status.as_u16();
+        self.holds(ensure(got == status, format!("status {status}"), || self.described()))?;
+        Ok(self)
+    }
+
+    /// This answer, when it is 2xx.
+    pub(crate) fn is_success(self) -> Verdict<Self> {
+        let success = self.status.is_success();
+        self.holds(ensure(success, "a status of 2xx", || self.described()))?;
+        Ok(self)
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Verdict<Value> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let text = shortened(&self.text(), 200);
+            Failure::new("a JSON body", format!("{text:?} ({error})")).at(self.traced).into()
+        })
+    }
+
+    /// Holds when the body is this JSON.
+    pub(crate) fn json_is(&self, expected: &Value) -> Verdict {
+        let actual = self.json()?;
+        self.holds(same(expected, &actual))
+    }
+
+    /// The same judgement, as one on this answer.
+    pub(crate) fn holds<T>(&self, judgement: Result<T, Failure>) -> Verdict<T> {
+        judgement.map_err(|failure| failure.at(self.traced).into())
+    }
+
+    fn described(&self) -> String {
+        format!("{} {}", self.status.as_u16(), shortened(&self.text(), 300))
+    }
+}
+
+/// The headers as pairs of text.
+pub(crate) fn header_list(headers: &HeaderMap) -> Vec<(String, String)> {
+    let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    headers.iter().map(pair).collect()
+}

@@ -1,0 +1,56 @@
+//! An HTTP client that follows no redirect and repeats nothing.
+
+use std::error::Error;
+
+use http::Request;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+use super::Answer;
+
+/// A request's body.
+pub(crate) type Body = Full<bytes::Bytes>;
+
+/// How much of an answer is read, in bytes.
+const LIMIT: usize = 16 * 1024 * 1024;
+
+/// A pool of connections, for http and https.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpClient(Client<HttpsConnector<HttpConnector>, Body>);
+
+impl HttpClient {
+    pub(crate) fn new() -> Self {
+        let connector =
+            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+        Self(Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(connector))
+    }
+
+    /// Sends a request and reads the whole answer; what went wrong is said in a sentence.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Answer, String> {
+        let answer = self.0.request(request).await.map_err(|error| causes(&error))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, LIMIT)
+            .collect()
+            .await
+            .map_err(|error| format!("the body broke off: {error}"))?
+            .to_bytes();
+        Ok(Answer { status: head.status, headers: head.headers, body, traced: 0 })
+    }
+}
+
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
