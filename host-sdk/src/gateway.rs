@@ -99,6 +99,11 @@ impl Shared {
         self.engines.keys().next().map_or("", String::as_str)
     }
 
+    /// The version that the server says it has.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
     /// WAHA's `environment` of an event of a session on `engine`.
     pub(crate) fn environment(&self, engine: &str) -> Value {
         json!({ "version": self.version, "engine": engine, "tier": "CORE", "browser": null })

@@ -26,6 +26,7 @@ pub mod webhook;
 
 mod auth;
 mod http_error;
+mod openapi;
 mod router;
 mod server;
 
@@ -41,5 +42,7 @@ pub use host_abi::{self, EngineStatus, PresenceUpdate};
 pub use http_error::HttpError;
 pub use loader::{LoadError, LoadedPlugin, PluginInfo};
 pub use router::BODY_LIMIT;
-pub use sessions::{IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionError, SessionSpec};
+pub use sessions::{
+    IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionConfigError, SessionError, SessionSpec,
+};
 pub use store::{MemoryStore, Store, StoreError};

@@ -23,8 +23,8 @@ use crate::{
     http_error::HttpError,
     loader::LoadedPlugin,
     mounted::Mounted,
-    server,
-    sessions::Session,
+    openapi, server,
+    sessions::{self, Session},
 };
 
 /// The largest body that is read, in bytes.
@@ -36,8 +36,8 @@ const SESSION_PATIENCE: Duration = Duration::from_secs(5);
 /// The gateway's HTTP interface.
 pub(crate) fn build(shared: &Arc<Shared>, own: Router, api_key: Option<ApiKey>) -> Router {
     let mut paths: IndexMap<String, MethodRouter> = IndexMap::new();
-    for (path, methods) in server::routes(shared) {
-        paths.insert(path.to_owned(), methods);
+    for (path, methods) in server::routes(shared).into_iter().chain(sessions::api::routes(shared)) {
+        paths.insert(Place::new(path).path, methods);
     }
     for plugin in &*shared.plugins() {
         for route in &plugin.info().routes {
@@ -53,7 +53,7 @@ pub(crate) fn build(shared: &Arc<Shared>, own: Router, api_key: Option<ApiKey>) 
             *methods = std::mem::take(methods).on(filter, endpoint);
         }
     }
-    let mut router = own;
+    let mut router = own.merge(openapi::routes(shared));
     for (path, methods) in paths {
         // WAHA's paths work with and without a slash at their end.
         router = router.route(&format!("{path}/"), methods.clone()).route(&path, methods);

@@ -12,8 +12,21 @@ use serde_json::json;
 use crate::gateway::Shared;
 
 /// The gateway's own paths, which no plugin can have.
-pub(crate) const PATHS: &[&str] =
-    &["/ping", "/api/version", "/api/server/version", "/api/server/status"];
+pub(crate) const PATHS: &[&str] = &[
+    "/ping",
+    "/health",
+    "/metrics",
+    "/api/version",
+    "/api/server/version",
+    "/api/server/status",
+    "/api/sessions",
+    "/api/sessions/{session}",
+    "/api/sessions/{session}/start",
+    "/api/sessions/{session}/stop",
+    "/api/sessions/{session}/restart",
+    "/api/sessions/{session}/logout",
+    "/api/sessions/{session}/me",
+];
 
 /// What answers at each of [`PATHS`].
 pub(crate) fn routes(shared: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> {

@@ -1,6 +1,7 @@
 //! Sessions: one WhatsApp account each, with a status, an engine and one ordered queue to the
 //! plugins.
 
+pub(crate) mod api;
 mod config;
 mod queue;
 
@@ -19,7 +20,7 @@ use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-pub use self::config::{IgnoreConfig, SessionConfig};
+pub use self::config::{IgnoreConfig, SessionConfig, SessionConfigError};
 use crate::{
     engine::{Engine, EngineEvents, Heard, Job, Me, QUEUE_DEPTH, SessionStatus},
     envelope::Envelope,
@@ -128,6 +129,15 @@ impl Sessions {
         Ok(session)
     }
 
+    /// A name that no session has.
+    pub(crate) fn unused_name(&self) -> String {
+        let sessions = self.0.read();
+        let name = |number: usize| format!("session_{number}");
+        let is_unused = |number: &usize| !sessions.contains_key(&name(*number));
+        // There are fewer sessions than numbers tried.
+        (1..=sessions.len() + 1).find(is_unused).map_or_else(|| name(0), name)
+    }
+
     /// Stops, unlinks and forgets a session; there may be none.
     pub(crate) async fn delete(&self, name: &str) {
         let Some(session) = self.get(name) else { return };
@@ -216,6 +226,10 @@ impl Session {
         *self.status.borrow()
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.status() == SessionStatus::Stopped
+    }
+
     pub(crate) fn me(&self) -> Option<Me> {
         self.facts.read().me.clone()
     }
@@ -257,6 +271,23 @@ impl Session {
     /// Starts the session unless it runs. Answers when the engine has taken it up.
     pub(crate) async fn start(&self) {
         let _alone = self.lifecycle.lock().await;
+        self.begin().await;
+    }
+
+    /// Stops the session, and with [`Ending::Logout`] has what is known of it forgotten.
+    pub(crate) async fn shut_down(&self, ending: Ending) {
+        let _alone = self.lifecycle.lock().await;
+        self.end(ending).await;
+    }
+
+    /// Stops the session and starts it again, with nothing in between.
+    pub(crate) async fn restart(&self, ending: Ending) {
+        let _alone = self.lifecycle.lock().await;
+        self.end(ending).await;
+        self.begin().await;
+    }
+
+    async fn begin(&self) {
         if !matches!(self.status(), SessionStatus::Stopped | SessionStatus::Failed) {
             return;
         }
@@ -269,11 +300,9 @@ impl Session {
         }
     }
 
-    /// Stops the session, and with [`Ending::Logout`] has what is known of it forgotten.
-    pub(crate) async fn shut_down(&self, ending: Ending) {
-        let _alone = self.lifecycle.lock().await;
+    async fn end(&self, ending: Ending) {
         let stopped = match ending {
-            Ending::Stop if self.status() == SessionStatus::Stopped => return,
+            Ending::Stop if self.is_stopped() => return,
             Ending::Stop => self.engine.stop(&self.name).await,
             Ending::Logout => self.engine.logout(&self.name).await,
         };

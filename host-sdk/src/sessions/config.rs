@@ -1,6 +1,6 @@
 //! A session's configuration, in WAHA's shape (`SessionConfig`).
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::webhook::WebhookConfig;
 
@@ -17,6 +17,72 @@ pub struct SessionConfig {
     pub other: Map<String, Value>,
 }
 
+/// What is wrong with a configuration: the field, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct SessionConfigError {
+    /// The field, from the request's body on, for example `config.ignore.groups`.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl SessionConfig {
+    /// Reads `config` of a request to create or change a session.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that is wrong. Fields that this gateway does not know are kept.
+    pub fn from_json(config: &Value) -> Result<Self, SessionConfigError> {
+        let Some(config) = config.as_object() else {
+            return Err(wrong("config", "expected an object"));
+        };
+        let mut read = Self::default();
+        for (name, value) in config {
+            match (name.as_str(), value) {
+                (_, Value::Null) => {}
+                ("metadata", Value::Object(metadata)) => read.metadata = Some(metadata.clone()),
+                ("metadata", _) => return Err(wrong("config.metadata", "expected an object")),
+                ("ignore", ignore) => read.ignore = IgnoreConfig::from_json(ignore)?,
+                ("webhooks", Value::Array(webhooks)) => {
+                    for (at, webhook) in webhooks.iter().enumerate() {
+                        read.webhooks.push(read_webhook(at, webhook)?);
+                    }
+                }
+                ("webhooks", _) => return Err(wrong("config.webhooks", "expected an array")),
+                _ => drop(read.other.insert(name.clone(), value.clone())),
+            }
+        }
+        Ok(read)
+    }
+
+    /// The configuration as it is shown, without what is secret.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut shown = self.other.clone();
+        if let Some(metadata) = &self.metadata {
+            shown.insert("metadata".into(), metadata.clone().into());
+        }
+        if self.ignore != IgnoreConfig::default() {
+            shown.insert("ignore".into(), self.ignore.to_json());
+        }
+        if !self.webhooks.is_empty() {
+            let webhooks = self.webhooks.iter().map(|webhook| json!(webhook)).collect();
+            shown.insert("webhooks".into(), webhooks);
+        }
+        shown.into()
+    }
+}
+
+fn wrong(field: impl Into<String>, problem: impl Into<String>) -> SessionConfigError {
+    SessionConfigError { field: field.into(), problem: problem.into() }
+}
+
+fn read_webhook(at: usize, webhook: &Value) -> Result<WebhookConfig, SessionConfigError> {
+    serde_json::from_value(webhook.clone())
+        .map_err(|error| wrong(format!("config.webhooks[{at}]"), error.to_string()))
+}
+
 /// Kinds of chats whose events are not wanted (`config.ignore`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IgnoreConfig {
@@ -31,6 +97,32 @@ pub struct IgnoreConfig {
 }
 
 impl IgnoreConfig {
+    fn from_json(ignore: &Value) -> Result<Self, SessionConfigError> {
+        let Some(ignore) = ignore.as_object() else {
+            return Err(wrong("config.ignore", "expected an object"));
+        };
+        let read = |name: &str| match ignore.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(on)) => Ok(Some(*on)),
+            Some(_) => Err(wrong(format!("config.ignore.{name}"), "expected true or false")),
+        };
+        Ok(Self {
+            status: read("status")?,
+            groups: read("groups")?,
+            channels: read("channels")?,
+            broadcast: read("broadcast")?,
+        })
+    }
+
+    fn to_json(self) -> Value {
+        json!({
+            "status": self.status,
+            "groups": self.groups,
+            "channels": self.channels,
+            "broadcast": self.broadcast,
+        })
+    }
+
     /// Whether events of the chat `id` are not wanted.
     #[must_use]
     pub fn covers(&self, id: &str) -> bool {

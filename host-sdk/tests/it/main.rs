@@ -5,3 +5,5 @@ mod http;
 mod loader;
 mod panics;
 mod requests;
+mod sessions;
+mod words;

@@ -1,0 +1,179 @@
+//! WAHA's HTTP interface to sessions: `/api/sessions` and below.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Query, Request},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use serde_json::{Map, Value, json};
+
+use super::{Ending, Session, SessionConfig, SessionError, SessionSpec};
+use crate::{gateway::Shared, http_error::HttpError, router::read_body};
+
+type Answer = Result<Response, HttpError>;
+
+/// What answers at each of the paths of sessions.
+pub(crate) fn routes(gateway: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> {
+    let on = |act: Act| {
+        let gateway = gateway.clone();
+        post(async move |Path(name): Path<String>| act_on(&gateway, &name, act).await)
+    };
+    let with = || gateway.clone();
+    let (all, create) = (with(), with());
+    let (one, update, delete, me) = (with(), with(), with(), with());
+    vec![
+        (
+            "/api/sessions",
+            get(async move |Query(query): Query<Map<String, Value>>| list(&all, &query))
+                .post(async move |request: Request| create_one(&create, request).await),
+        ),
+        (
+            "/api/sessions/{session}",
+            get(async move |Path(name): Path<String>| show(&one, &name))
+                .put(async move |Path(name): Path<String>, request: Request| {
+                    update_one(&update, &name, request).await
+                })
+                .delete(async move |Path(name): Path<String>| {
+                    delete.sessions.delete(&name).await;
+                    StatusCode::OK
+                }),
+        ),
+        ("/api/sessions/{session}/start", on(Act::Start)),
+        ("/api/sessions/{session}/stop", on(Act::Stop)),
+        ("/api/sessions/{session}/restart", on(Act::Restart)),
+        ("/api/sessions/{session}/logout", on(Act::Logout)),
+        (
+            "/api/sessions/{session}/me",
+            get(async move |Path(name): Path<String>| {
+                Ok::<_, HttpError>(Json(json!(known(&me, &name)?.me())))
+            }),
+        ),
+    ]
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Start,
+    Stop,
+    Restart,
+    Logout,
+}
+
+async fn act_on(gateway: &Shared, name: &str, act: Act) -> Answer {
+    let session = known(gateway, name)?;
+    match act {
+        Act::Start => session.start().await,
+        Act::Stop => session.shut_down(Ending::Stop).await,
+        Act::Restart => session.restart(Ending::Stop).await,
+        // A session that was running asks for a new account at once, as WAHA's do.
+        Act::Logout if session.is_stopped() => session.shut_down(Ending::Logout).await,
+        Act::Logout => session.restart(Ending::Logout).await,
+    }
+    Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
+}
+
+fn list(gateway: &Shared, query: &Map<String, Value>) -> Answer {
+    let all = match query.get("all").and_then(Value::as_str) {
+        None | Some("false" | "") => false,
+        Some("true") => true,
+        Some(other) => {
+            return Err(HttpError::bad_request(format!(
+                "all: {other:?} is neither true nor false"
+            )));
+        }
+    };
+    let sessions = gateway.sessions.all();
+    let shown = sessions.iter().filter(|session| all || !session.is_stopped());
+    Ok(Json(shown.map(|session| full(session)).collect::<Vec<_>>()).into_response())
+}
+
+fn show(gateway: &Shared, name: &str) -> Answer {
+    Ok(Json(full(&*known(gateway, name)?)).into_response())
+}
+
+async fn create_one(gateway: &Arc<Shared>, request: Request) -> Answer {
+    let body = read_object(request).await?;
+    let name = match body.get("name") {
+        None | Some(Value::Null) => gateway.sessions.unused_name(),
+        Some(Value::String(name)) => name.clone(),
+        Some(_) => return Err(HttpError::bad_request("name: expected a string")),
+    };
+    let start = match body.get("start") {
+        None | Some(Value::Null) => true,
+        Some(Value::Bool(start)) => *start,
+        Some(_) => return Err(HttpError::bad_request("start: expected true or false")),
+    };
+    let spec = SessionSpec::new(name).config(read_config(&body)?);
+    let session = gateway.sessions.create(gateway, spec)?;
+    if start {
+        session.start().await;
+    }
+    Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
+}
+
+async fn update_one(gateway: &Shared, name: &str, request: Request) -> Answer {
+    let body = read_object(request).await?;
+    let session = known(gateway, name)?;
+    session.configure(read_config(&body)?);
+    Ok(Json(brief(&session)).into_response())
+}
+
+fn read_config(body: &Map<String, Value>) -> Result<SessionConfig, HttpError> {
+    match body.get("config") {
+        None | Some(Value::Null) => Ok(SessionConfig::default()),
+        Some(config) => SessionConfig::from_json(config)
+            .map_err(|error| HttpError::bad_request(error.to_string())),
+    }
+}
+
+async fn read_object(request: Request) -> Result<Map<String, Value>, HttpError> {
+    let body = read_body(request).await?;
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(&body)
+        .map_err(|error| HttpError::bad_request(format!("the body is no JSON object: {error}")))
+}
+
+fn known(gateway: &Shared, name: &str) -> Result<Arc<Session>, HttpError> {
+    let unknown = || HttpError::not_found(format!("there is no session {name:?}"));
+    gateway.sessions.get(name).ok_or_else(unknown)
+}
+
+/// WAHA's `SessionDTO`.
+fn brief(session: &Session) -> Value {
+    json!({
+        "name": session.name(),
+        "status": session.status(),
+        "config": session.config().to_json(),
+    })
+}
+
+/// WAHA's `SessionInfo`.
+fn full(session: &Session) -> Value {
+    json!({
+        "name": session.name(),
+        "status": session.status(),
+        "config": session.config().to_json(),
+        "me": session.me(),
+        "presence": null,
+        "timestamps": { "activity": session.last_activity_ms() },
+        "engine": { "engine": session.engine().name() },
+    })
+}
+
+impl From<SessionError> for HttpError {
+    fn from(error: SessionError) -> Self {
+        let status = match error {
+            SessionError::BadName(_) => StatusCode::BAD_REQUEST,
+            SessionError::Exists(_)
+            | SessionError::UnknownEngine { .. }
+            | SessionError::TooMany(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.to_string())
+    }
+}

@@ -1,0 +1,523 @@
+//! One receiver: what waits for it, whether it is up, and who works for it.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::{runtime::Handle, sync::Notify};
+
+use super::{
+    breaker::{Admits, Breaker, BreakerSettings},
+    config::WebhookConfig,
+    delivery::{self, Dialer, Outcome},
+    lane::{Fate, Lanes, Limits, Parked, Taken, Update},
+    request::Target,
+};
+use crate::{
+    clock::Clock,
+    envelope::{Chance, EmittedEvent},
+    metrics::{Depth, Row},
+};
+
+/// What all endpoints of a gateway share.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) runtime: Handle,
+    pub(crate) dialer: Dialer,
+    pub(crate) limits: Limits,
+    pub(crate) breaker: BreakerSettings,
+    /// How many requests are in flight to one endpoint at most.
+    pub(crate) in_flight: usize,
+    pub(crate) draining: AtomicBool,
+    /// Told when an endpoint has become empty while draining.
+    pub(crate) emptied: Notify,
+}
+
+/// An event on its way to one endpoint.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) event: Arc<EmittedEvent>,
+    /// How many requests have failed.
+    tries: u32,
+    /// How many of them were refused by a living receiver.
+    refused: u32,
+}
+
+impl Update for Outgoing {
+    fn keys(&self) -> &[Box<str>] {
+        self.event.keys.as_slice()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.event.bytes()
+    }
+}
+
+/// What a worker does next.
+pub(crate) enum Job {
+    Send { taken: Taken<Outgoing>, target: Arc<Target>, probe: bool },
+    Wait,
+    End,
+}
+
+/// How an endpoint is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointHealth {
+    /// The session it belongs to; none for a global one.
+    pub session: Option<String>,
+    /// Its host and port, and a number that tells it from others.
+    pub endpoint: String,
+    /// Whether it takes events.
+    pub up: bool,
+    /// How many events wait for it.
+    pub waiting: usize,
+    /// What went wrong last, unless something has gone well since.
+    pub last_error: Option<String>,
+}
+
+pub(crate) struct Endpoint {
+    around: Arc<Surroundings>,
+    session: Option<String>,
+    label: String,
+    target: RwLock<Arc<Target>>,
+    state: Mutex<State>,
+    work: Notify,
+    alarm: Notify,
+    row: Arc<Row>,
+}
+
+struct State {
+    lanes: Lanes<Outgoing>,
+    breaker: Breaker,
+    workers: usize,
+    idle: usize,
+    timers: BTreeSet<(u64, Parked)>,
+    timing: bool,
+    retired: bool,
+    chance: Chance,
+    last_error: Option<String>,
+    depth: Depth,
+}
+
+impl Endpoint {
+    pub(crate) fn new(
+        around: Arc<Surroundings>,
+        session: Option<&str>,
+        label: String,
+        config: WebhookConfig,
+        row: Arc<Row>,
+        seed: u64,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            session: session.map(str::to_owned),
+            label,
+            target: RwLock::new(Arc::new(Target::new(config))),
+            state: Mutex::new(State {
+                lanes: Lanes::new(around.limits),
+                breaker: Breaker::new(around.breaker),
+                workers: 0,
+                idle: 0,
+                timers: BTreeSet::new(),
+                timing: false,
+                retired: false,
+                chance: Chance::new(seed),
+                last_error: None,
+                depth: Depth::default(),
+            }),
+            work: Notify::new(),
+            alarm: Notify::new(),
+            row,
+            around,
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.target.read().config.url().to_owned()
+    }
+
+    pub(crate) fn wants(&self, event: &str) -> bool {
+        self.target.read().config.wants(event)
+    }
+
+    /// Goes on with what waits under a new configuration for the same URL.
+    pub(crate) fn reconfigure(&self, config: WebhookConfig) {
+        if self.target.read().config != config {
+            *self.target.write() = Arc::new(Target::new(config));
+        }
+    }
+
+    /// Has the event delivered.
+    pub(crate) fn push(self: &Arc<Self>, event: &Arc<EmittedEvent>) {
+        let update = Outgoing { event: event.clone(), tries: 0, refused: 0 };
+        let mut state = self.state.lock();
+        if state.retired {
+            return;
+        }
+        state.lanes.push(&event.lane, update);
+        self.show(&mut state);
+        self.rouse(&mut state, 1);
+    }
+
+    /// Takes nothing more. What waits still goes out if the receiver takes it at once.
+    pub(crate) fn retire(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.retired = true;
+        if state.breaker.is_closed() {
+            self.wake_all(&mut state);
+        } else {
+            state.lanes.clear();
+        }
+        state.timers.clear();
+        self.end_idle(&mut state);
+        self.show(&mut state);
+    }
+
+    /// Drops all that waits.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.retired = true;
+        state.lanes.clear();
+        state.timers.clear();
+        self.end_idle(&mut state);
+        self.show(&mut state);
+    }
+
+    /// Tries at once what waits for its time: the end is near.
+    pub(crate) fn hurry(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        self.wake_all(&mut state);
+        state.breaker.tick(u64::MAX);
+        let workers = self.around.in_flight;
+        self.rouse(&mut state, workers);
+    }
+
+    /// How many events are not delivered yet.
+    pub(crate) fn pending(&self) -> usize {
+        let state = self.state.lock();
+        state.lanes.waiting() + state.lanes.in_flight()
+    }
+
+    pub(crate) fn health(&self) -> EndpointHealth {
+        let state = self.state.lock();
+        EndpointHealth {
+            session: self.session.clone(),
+            endpoint: self.label.clone(),
+            up: state.breaker.is_closed(),
+            waiting: state.lanes.waiting() + state.lanes.in_flight(),
+            last_error: state.last_error.clone(),
+        }
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.around.clock.now_ms()
+    }
+
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.around.dialer
+    }
+
+    /// What a worker does next; a worker that waits is counted as idle.
+    pub(crate) fn next_job(&self) -> Job {
+        let mut state = self.state.lock();
+        let (taken, probe) = match state.breaker.admits() {
+            Admits::All => (state.lanes.take(), false),
+            Admits::Probe => (state.lanes.take_newest(), true),
+            Admits::Nothing => (None, false),
+        };
+        match taken {
+            Some(taken) => {
+                if probe {
+                    state.breaker.probe_sent();
+                }
+                Job::Send { taken, target: self.target.read().clone(), probe }
+            }
+            None if state.retired => {
+                state.workers -= 1;
+                Job::End
+            }
+            None => {
+                state.idle += 1;
+                Job::Wait
+            }
+        }
+    }
+
+    /// Waits until there is work.
+    pub(crate) async fn roused(&self) {
+        self.work.notified().await;
+    }
+
+    /// An idle worker wants to end. `false` when it has just been called to work.
+    pub(crate) fn dismiss(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.idle == 0 {
+            return false;
+        }
+        state.idle -= 1;
+        state.workers -= 1;
+        true
+    }
+
+    /// Draws the consequences of a request's outcome.
+    pub(crate) fn finish(
+        self: &Arc<Self>,
+        taken: Taken<Outgoing>,
+        target: &Target,
+        probe: bool,
+        outcome: Outcome,
+    ) {
+        let now_ms = self.now_ms();
+        match outcome {
+            Outcome::Delivered => {
+                self.row.delivered(now_ms.saturating_sub(taken.update.event.timestamp_ms));
+                let mut state = self.state.lock();
+                state.lanes.delivered(taken.ticket);
+                state.last_error = None;
+                if state.breaker.answered() {
+                    self.closed(&mut state);
+                }
+                self.show(&mut state);
+            }
+            Outcome::Refused { status, retry_after } => {
+                let reason = format!("answered {status}");
+                self.log_failure(&taken, &reason);
+                let mut state = self.state.lock();
+                if state.breaker.answered() {
+                    self.closed(&mut state);
+                }
+                state.last_error = Some(reason);
+                self.refused(&mut state, taken, target, retry_after, now_ms);
+                self.show(&mut state);
+            }
+            Outcome::Down { reason, retry_after } => {
+                self.log_failure(&taken, &reason);
+                let mut state = self.state.lock();
+                let asked = retry_after.unwrap_or_default();
+                if state.breaker.failed(probe, now_ms, asked) {
+                    tracing::warn!(
+                        session = self.session.as_deref(),
+                        endpoint = self.label,
+                        reason,
+                        "the webhook endpoint is down; its events wait"
+                    );
+                }
+                state.last_error = Some(reason);
+                self.not_received(&mut state, taken, target, asked, now_ms);
+                self.show(&mut state);
+            }
+        }
+    }
+
+    fn refused(
+        self: &Arc<Self>,
+        state: &mut State,
+        mut taken: Taken<Outgoing>,
+        target: &Target,
+        retry_after: Option<Duration>,
+        now_ms: u64,
+    ) {
+        if state.retired {
+            self.row.failed(1);
+            state.lanes.give_up(taken.ticket);
+            return;
+        }
+        let retries = target.config.retry();
+        taken.update.tries += 1;
+        taken.update.refused += 1;
+        let Outgoing { tries, refused, .. } = taken.update;
+        let spent = refused >= retries.attempts;
+        let delay = if spent {
+            self.around.breaker.wait(refused - retries.attempts)
+        } else {
+            retries.delay(tries, state.chance.fraction())
+        };
+        let delay = delay.max(retry_after.unwrap_or_default());
+        match state.lanes.put_back(taken, spent) {
+            Fate::Waits(parked) => {
+                self.row.retried();
+                self.wake_later(state, parked, now_ms, delay);
+            }
+            Fate::Dropped if spent => self.row.failed(1),
+            Fate::Dropped => self.row.superseded(),
+        }
+    }
+
+    fn not_received(
+        self: &Arc<Self>,
+        state: &mut State,
+        mut taken: Taken<Outgoing>,
+        target: &Target,
+        asked: Duration,
+        now_ms: u64,
+    ) {
+        if state.retired {
+            self.row.failed(1);
+            state.lanes.give_up(taken.ticket);
+            return;
+        }
+        taken.update.tries += 1;
+        let tries = taken.update.tries;
+        match state.lanes.put_back(taken, false) {
+            Fate::Dropped => self.row.superseded(),
+            Fate::Waits(parked) if state.breaker.is_closed() => {
+                self.row.retried();
+                let delay = target.config.retry().delay(tries, state.chance.fraction());
+                self.wake_later(state, parked, now_ms, delay.max(asked));
+            }
+            Fate::Waits(parked) => {
+                self.row.retried();
+                // It waits for the breaker and for nothing else.
+                state.lanes.wake(parked);
+            }
+        }
+        self.watch_the_clock(state);
+    }
+
+    fn closed(self: &Arc<Self>, state: &mut State) {
+        tracing::info!(
+            session = self.session.as_deref(),
+            endpoint = self.label,
+            waiting = state.lanes.waiting(),
+            "the webhook endpoint is up again"
+        );
+        let workers = self.around.in_flight;
+        self.rouse(state, workers);
+    }
+
+    fn log_failure(&self, taken: &Taken<Outgoing>, reason: &str) {
+        let event = &taken.update.event;
+        tracing::debug!(
+            session = &*event.session,
+            endpoint = self.label,
+            request_id = event.id.as_str(),
+            tries = taken.update.tries + 1,
+            reason,
+            "the webhook failed to take an event"
+        );
+    }
+
+    /// Calls up to `count` workers, if there is work.
+    fn rouse(self: &Arc<Self>, state: &mut State, count: usize) {
+        let count = match state.breaker.admits() {
+            Admits::All => count.min(state.lanes.ready()),
+            Admits::Probe => count.min(state.lanes.ready()).min(1),
+            Admits::Nothing => 0,
+        };
+        for _ in 0..count {
+            if state.idle > 0 {
+                state.idle -= 1;
+                self.work.notify_one();
+            } else if state.workers < self.around.in_flight {
+                state.workers += 1;
+                self.around.runtime.spawn(delivery::work(self.clone()));
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn end_idle(&self, state: &mut State) {
+        for _ in 0..std::mem::take(&mut state.idle) {
+            self.work.notify_one();
+        }
+        self.alarm.notify_one();
+    }
+
+    fn wake_all(self: &Arc<Self>, state: &mut State) {
+        for (_, parked) in std::mem::take(&mut state.timers) {
+            state.lanes.wake(parked);
+        }
+        let workers = self.around.in_flight;
+        self.rouse(state, workers);
+    }
+
+    fn wake_later(self: &Arc<Self>, state: &mut State, parked: Parked, now_ms: u64, delay: Duration) {
+        if self.around.draining.load(Ordering::Relaxed) {
+            // There is no later; but a receiver that refuses is not hammered meanwhile.
+            let delay = delay.min(Duration::from_secs(1));
+            state.timers.insert((due(now_ms, delay), parked));
+        } else {
+            state.timers.insert((due(now_ms, delay), parked));
+        }
+        self.watch_the_clock(state);
+    }
+
+    /// Sees to it that somebody waits for the next timer.
+    fn watch_the_clock(self: &Arc<Self>, state: &mut State) {
+        if state.timing {
+            self.alarm.notify_one();
+        } else if state.next_deadline().is_some() {
+            state.timing = true;
+            self.around.runtime.spawn(keep_time(self.clone()));
+        }
+    }
+
+    /// Ends all waits that are due. The time until the next one, if there is any.
+    fn ring(self: &Arc<Self>) -> Option<Duration> {
+        let now_ms = self.now_ms();
+        let mut state = self.state.lock();
+        while let Some(&(deadline, parked)) = state.timers.first()
+            && deadline <= now_ms
+        {
+            state.timers.pop_first();
+            state.lanes.wake(parked);
+        }
+        state.breaker.tick(now_ms);
+        let workers = self.around.in_flight;
+        self.rouse(&mut state, workers);
+        self.show(&mut state);
+        let next = state.next_deadline();
+        state.timing = next.is_some();
+        next.map(|deadline| Duration::from_millis(deadline.saturating_sub(now_ms)))
+    }
+
+    /// Brings the gauges up to date.
+    fn show(&self, state: &mut State) {
+        let now = Depth::of(&state.lanes);
+        self.row.moved(&mut state.depth, now);
+        if now.waiting + now.in_flight == 0 && self.around.draining.load(Ordering::Relaxed) {
+            self.around.emptied.notify_waiters();
+        }
+    }
+}
+
+impl State {
+    fn next_deadline(&self) -> Option<u64> {
+        let timer = self.timers.first().map(|&(deadline, _)| deadline);
+        timer.into_iter().chain(self.breaker.opens_at()).min()
+    }
+}
+
+fn due(now_ms: u64, delay: Duration) -> u64 {
+    now_ms.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+}
+
+async fn keep_time(endpoint: Arc<Endpoint>) {
+    while let Some(wait) = endpoint.ring() {
+        tokio::select! {
+            () = endpoint.around.clock.sleep(wait) => {}
+            () = endpoint.alarm.notified() => {}
+        }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        self.row.moved(&mut state.depth, Depth::default());
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("label", &self.label).finish_non_exhaustive()
+    }
+}
