@@ -4,6 +4,7 @@
 //! or the driver, cannot be reached; 130 and 143 interrupted by Ctrl-C and SIGTERM.
 
 mod explain;
+mod fuzz;
 mod list;
 mod run;
 mod target;
@@ -34,6 +35,7 @@ enum Command {
     Run(run::Args),
     List(list::Args),
     Explain(explain::Args),
+    Fuzz(fuzz::Args),
 }
 
 impl Cli {
@@ -42,6 +44,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::List(args) => list::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Fuzz(args) => fuzz::run(args),
         };
         match result {
             Ok(code) => ExitCode::from(code),

@@ -4,7 +4,7 @@ mod presence;
 mod sessions;
 mod webhooks;
 
-pub(crate) use presence::{engine_id, entry, has_status, record};
+pub(crate) use presence::{entry, has_status, record};
 pub(crate) use webhooks::{CUSTOM_HEADER, HMAC_KEY, metadata};
 
 use std::{
@@ -36,9 +36,14 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn new(environment: Arc<Environment>, check: &Check) -> Self {
-        let ids = Arc::new(Mutex::new(Ids::new(environment.settings.seed, check.id)));
+        Self { check: check.id, ..Self::named(environment, check.id) }
+    }
+
+    /// A context that is no check's: its ids come from `name`, and belong to the whole run.
+    pub(crate) fn named(environment: Arc<Environment>, name: &str) -> Self {
+        let ids = Arc::new(Mutex::new(Ids::new(environment.settings.seed, name)));
         let session = environment.settings.session.clone();
-        Self { environment, trace: Trace::default(), check: check.id, session, ids }
+        Self { environment, trace: Trace::default(), check: "", session, ids }
     }
 
     /// The same check, on another session.

@@ -6,6 +6,8 @@ mod mock;
 mod none;
 mod peer;
 
+pub(crate) use mock::presence_stanza;
+
 use std::fmt;
 
 use futures_util::future::BoxFuture;
@@ -167,4 +169,10 @@ pub async fn connect(
         "manual" => Ok(Box::new(manual::Manual::start().await?)),
         _ => Err(DriverError(format!("{text:?} {NO_DRIVER}"))),
     }
+}
+
+/// How an engine writes an id: `…@s.whatsapp.net` for `…@c.us`.
+pub(crate) fn engine_id(id: &str) -> String {
+    id.strip_suffix("@c.us")
+        .map_or_else(|| id.to_owned(), |number| format!("{number}@s.whatsapp.net"))
 }

@@ -15,6 +15,7 @@ mod context;
 mod difference;
 pub mod driver;
 mod environment;
+pub mod fuzz;
 mod ids;
 mod receiver;
 pub mod report;

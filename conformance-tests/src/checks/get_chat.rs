@@ -276,7 +276,7 @@ async fn digits(cx: Context) -> Verdict {
 
 /// How many subscriptions to this chat the target has sent to WhatsApp.
 pub(super) async fn subscriptions(cx: &Context, chat: &str) -> Verdict<usize> {
-    let jid = crate::context::engine_id(chat);
+    let jid = crate::driver::engine_id(chat);
     let sent = cx.act(Action::Sent).await?;
     let nodes = sent["sent"]
         .as_array()

@@ -122,7 +122,7 @@ async fn has_a_detail(cx: Context) -> Verdict {
 async fn typing_reaches(cx: Context) -> Verdict {
     let chat = cx.stranger();
     set(&cx, json!({ "presence": "typing", "chatId": chat })).await?.is_success()?;
-    let jid = crate::context::engine_id(&chat);
+    let jid = crate::driver::engine_id(&chat);
     let reached = sent(&cx, |node| {
         node["tag"] == "chatstate"
             && node["attrs"]["to"] == *jid

@@ -229,7 +229,7 @@ async fn order(cx: &Context, chats: &[String]) -> Verdict<Vec<String>> {
     let to = |node: &serde_json::Value| {
         let subscribes = node["attrs"]["type"] == "subscribe";
         let jid = node["attrs"]["to"].as_str().filter(|_| subscribes)?;
-        chats.iter().find(|chat| crate::context::engine_id(chat) == jid).cloned()
+        chats.iter().find(|chat| crate::driver::engine_id(chat) == jid).cloned()
     };
     Ok(nodes.iter().filter_map(to).collect())
 }

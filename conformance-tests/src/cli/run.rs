@@ -124,7 +124,7 @@ fn names(given: &[String]) -> Result<Vec<String>, Ended> {
 }
 
 /// A bar on a terminal, nothing anywhere else.
-fn progress(checks: usize) -> ProgressBar {
+pub(super) fn progress(checks: usize) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -159,7 +159,7 @@ async fn stopped(
 }
 
 /// The exit code of the signal that came.
-async fn interrupted() -> u8 {
+pub(super) async fn interrupted() -> u8 {
     const SIGINT: u8 = 130;
     const SIGTERM: u8 = 143;
     #[cfg(unix)]

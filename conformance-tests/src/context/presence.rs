@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::{
-    driver::{Action, Becomes, LastSeen},
+    driver::{Action, Becomes, LastSeen, engine_id},
     target::Answer,
     verdict::{Failure, Verdict, same},
 };
@@ -127,12 +127,6 @@ impl Context {
         self.get_until(&self.presence_path("/"), |all| judge(entry(all, chat)?)).await?;
         Ok(())
     }
-}
-
-/// How an engine writes an id: `…@s.whatsapp.net` for `…@c.us`.
-pub(crate) fn engine_id(id: &str) -> String {
-    id.strip_suffix("@c.us")
-        .map_or_else(|| id.to_owned(), |number| format!("{number}@s.whatsapp.net"))
 }
 
 /// A chat's entry in the list of all.

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Action, Becomes, Driver, DriverError, LastSeen, Step};
+use super::{Action, Becomes, Driver, DriverError, LastSeen, Step, engine_id};
 use crate::{Ability, Target, trace::Trace};
 
 const ABILITIES: &[Ability] = &[
@@ -81,7 +81,7 @@ impl Driver for Mock {
         let at = |call: &str| format!("/mock/sessions/{}/{call}", step.session);
         let (method, path, body) = match &step.action {
             Action::Presence { chat, participant, is, last_seen } => {
-                let stanza = presence(chat, participant, *is, last_seen.as_ref());
+                let stanza = presence_stanza(chat, participant, *is, last_seen.as_ref());
                 (Method::POST, at("stanzas"), Some(stanza))
             }
             Action::Message { chat, participant, text } => {
@@ -107,24 +107,16 @@ impl Driver for Mock {
     }
 }
 
-/// The engine's form of an id: `…@s.whatsapp.net` for `…@c.us`.
-pub(crate) fn jid(id: &str) -> String {
-    match id.strip_suffix("@c.us") {
-        Some(number) => format!("{number}@s.whatsapp.net"),
-        None => id.to_owned(),
-    }
-}
-
 /// The stanza that WhatsApp sends when somebody's presence changes.
-pub(crate) fn presence(
+pub(crate) fn presence_stanza(
     chat: &str,
     participant: &str,
     is: Becomes,
     last_seen: Option<&LastSeen>,
 ) -> Value {
-    let mut attrs = json!({ "from": jid(chat) });
+    let mut attrs = json!({ "from": engine_id(chat) });
     if chat != participant {
-        attrs["participant"] = jid(participant).into();
+        attrs["participant"] = engine_id(participant).into();
     }
     let child = match is {
         Becomes::Online => return json!({ "tag": "presence", "attrs": attrs }),
@@ -145,9 +137,9 @@ pub(crate) fn presence(
 }
 
 fn message(chat: &str, participant: &str, text: &str) -> Value {
-    let mut key = json!({ "remoteJid": jid(chat), "fromMe": false, "id": "3EB0C0FFEE" });
+    let mut key = json!({ "remoteJid": engine_id(chat), "fromMe": false, "id": "3EB0C0FFEE" });
     if chat != participant {
-        key["participant"] = jid(participant).into();
+        key["participant"] = engine_id(participant).into();
     }
     let message = json!({ "key": key, "message": { "conversation": text } });
     json!({ "event": "messages.upsert", "data": { "messages": [message], "type": "notify" } })

@@ -176,7 +176,7 @@ async fn unknown_changes_nothing(cx: Context) -> Verdict {
 async fn other_types(cx: Context) -> Verdict {
     for kind in ["available", "whatever"] {
         let contact = cx.subscribed_contact().await?;
-        let from = crate::context::engine_id(&contact);
+        let from = crate::driver::engine_id(&contact);
         let stanza = json!({ "tag": "presence", "attrs": { "from": from, "type": kind } });
         cx.act(Action::Stanza { stanza }).await?;
         cx.shows_status(&contact, &contact, "online").await?;
@@ -187,7 +187,7 @@ async fn other_types(cx: Context) -> Verdict {
 async fn empty_chatstate(cx: Context) -> Verdict {
     let contact = cx.subscribed_contact().await?;
     cx.does(&contact, Becomes::Typing).await?;
-    let from = crate::context::engine_id(&contact);
+    let from = crate::driver::engine_id(&contact);
     let stanza = json!({ "tag": "chatstate", "attrs": { "from": from } });
     cx.act(Action::Stanza { stanza }).await?;
     let stanza = json!({ "tag": "chatstate", "attrs": {}, "content": [{ "tag": "paused" }] });

@@ -1,0 +1,108 @@
+//! Properties against a live target: chance makes sequences of stanzas, requests, reconnects and
+//! receiver failures, a plain [`Model`] says what must be shown, and what differs is shrunk to a
+//! minimal scenario.
+
+mod act;
+mod model;
+mod play;
+mod scenario;
+
+use std::sync::Arc;
+
+use proptest::{
+    collection::vec,
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+};
+use tokio::runtime::Handle;
+
+pub use act::{Act, Told};
+pub use model::{Model, Record};
+pub use scenario::to_toml;
+
+use crate::{Ability, Environment, Failure, Need};
+
+/// How much is tried, and how strictly it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// How many sequences.
+    pub cases: u32,
+    /// How long a sequence may be.
+    pub length: usize,
+    /// Whether extensions must hold too: the order of first-seen, null for no last seen, every
+    /// webhook in its order.
+    pub strict: bool,
+}
+
+/// What a fuzz run found.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// Every sequence ended as the model says.
+    Nothing,
+    /// A shortest sequence that does not.
+    Counterexample(Counterexample),
+    /// Nothing could be tried, and why.
+    Impossible(String),
+}
+
+/// A shortest sequence whose end is not what the model says.
+#[derive(Clone, Debug)]
+pub struct Counterexample {
+    /// What happens.
+    pub acts: Vec<Act>,
+    /// What was expected, and what came.
+    pub failure: Failure,
+    /// The same as a scenario for a mock engine.
+    pub scenario: String,
+}
+
+/// Tries so many sequences on the target, and shrinks the first one that ends wrongly.
+///
+/// It blocks: call it from a thread that may, as [`tokio::task::spawn_blocking`] gives.
+pub fn fuzz(
+    environment: &Arc<Environment>,
+    effort: Effort,
+    handle: &Handle,
+    mut progress: impl FnMut(u32),
+) -> Found {
+    let needed = [Ability::Presence, Ability::People, Ability::Groups, Ability::Raw];
+    if let Some(ability) = needed.into_iter().find(|ability| !environment.can(*ability)) {
+        return Found::Impossible(format!("it needs {}", Need::Driver(ability)));
+    }
+    let seed = environment.settings.seed;
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        cases: effort.cases,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let strategy = vec(act::any(environment), 1..=effort.length.max(1));
+    let mut played = 0;
+    let mut failed = None;
+    let counted = std::cell::RefCell::new((&mut played, &mut failed, &mut progress));
+    let result = runner.run(&strategy, |acts| {
+        let mut counted = counted.borrow_mut();
+        let number = *counted.0;
+        *counted.0 += 1;
+        (counted.2)(number);
+        match handle.block_on(play::play(environment, number, &acts, effort.strict)) {
+            Ok(()) => Ok(()),
+            Err(failure) => {
+                let reason = failure.to_string();
+                *counted.1 = Some(failure);
+                Err(TestCaseError::fail(reason))
+            }
+        }
+    });
+    match (result, failed) {
+        (Ok(()), _) => Found::Nothing,
+        (Err(TestError::Fail(_, acts)), Some(failure)) => {
+            let scenario = to_toml(&acts, seed, &failure);
+            Found::Counterexample(Counterexample { acts, failure, scenario })
+        }
+        (Err(error), _) => Found::Impossible(error.to_string()),
+    }
+}

@@ -1,0 +1,170 @@
+//! A counterexample as a TOML scenario, which a mock engine plays.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{
+    Act, Model, Told,
+    act::{CONTACTS, GROUPS},
+    model::participant,
+};
+use crate::{
+    Failure,
+    driver::{LastSeen, engine_id, presence_stanza},
+};
+
+/// The phone numbers and group ids of the file; those of the run mean nothing to anybody.
+fn id(number: usize) -> String {
+    if number < CONTACTS {
+        format!("551199999000{}@c.us", number + 1)
+    } else {
+        format!("12036304123456789{}@g.us", number - CONTACTS)
+    }
+}
+
+fn name(number: usize) -> String {
+    if number < CONTACTS {
+        ["alice", "bob", "carol"][number].to_owned()
+    } else {
+        format!("group{}", number - CONTACTS + 1)
+    }
+}
+
+/// The sequence as a scenario whose last steps expect what the model says.
+pub fn to_toml(acts: &[Act], seed: u64, failure: &Failure) -> String {
+    let mut text = String::new();
+    for line in failure.to_string().lines() {
+        let _ = writeln!(text, "# {line}");
+    }
+    let _ = writeln!(text, "name = \"counterexample\"");
+    let _ = writeln!(text, "description = \"Found by conformance fuzz --seed {seed}.\"");
+    let _ = writeln!(text, "subscribe = []");
+    for number in 0..CONTACTS {
+        let phone = id(number).replace("@c.us", "");
+        let _ = writeln!(text, "\n[contacts.{}]\nphone = \"{phone}\"", name(number));
+    }
+    let people: Vec<String> = (0..CONTACTS).map(|it| format!("\"{}\"", name(it))).collect();
+    for number in CONTACTS..CONTACTS + GROUPS {
+        let digits = id(number).replace("@g.us", "");
+        let _ = writeln!(text, "\n[groups.{}]\nid = \"{digits}\"", name(number));
+        let _ = writeln!(text, "participants = [{}]", people.join(", "));
+    }
+    let mut model = Model::default();
+    let mut at = 0;
+    for act in acts {
+        model.apply(act);
+        for line in steps(act) {
+            at += 1;
+            let _ = writeln!(text, "\n[[timeline]]\nat = \"{at}s\"\n{line}");
+        }
+    }
+    at += 1;
+    for (chat, records) in &model.chats {
+        for (who, record) in records {
+            let expect = json!({ "presence": {
+                "chat": name(*chat),
+                "participant": name(*who),
+                "is": record.status,
+                "last_seen": record.last_seen.is_some(),
+            }});
+            let expect = inline(&expect);
+            let _ = writeln!(text, "\n[[timeline]]\nat = \"{at}s\"\nexpect = {expect}");
+        }
+    }
+    text
+}
+
+/// The steps of one act; what a scenario cannot say is a comment.
+fn steps(act: &Act) -> Vec<String> {
+    match *act {
+        Act::Tells { chat, who, told } => {
+            let (chat, who) = (id(chat), id(participant(chat, who)));
+            vec![told_step(&chat, &who, told)]
+        }
+        Act::Message { chat, who } => {
+            let key = json!({
+                "remoteJid": engine_id(&id(chat)),
+                "participant": engine_id(&id(participant(chat, who))),
+                "fromMe": false,
+                "id": "3EB0C0FFEE",
+            });
+            let message = json!({ "key": key, "message": { "conversation": "hello" } });
+            let data = inline(&json!({ "messages": [message], "type": "notify" }));
+            vec![format!("event = \"messages.upsert\"\ndata = {data}")]
+        }
+        Act::Subscribe(chat) | Act::GetChat(chat) => {
+            vec![format!("subscribe = [\"{}\"]", name(chat))]
+        }
+        Act::Reconnect => {
+            vec!["connection = \"close\"".to_owned(), "connection = \"open\"".to_owned()]
+        }
+        Act::GetAll | Act::ReceiverFails => Vec::new(),
+    }
+}
+
+fn told_step(chat: &str, who: &str, told: Told) -> String {
+    let (is, last_seen) = match told {
+        Told::Becomes(is) => (is, None),
+        Told::LeftAt(seconds) => (crate::driver::Becomes::Offline, Some(LastSeen::At(seconds))),
+        Told::LeftHidden => (crate::driver::Becomes::Offline, Some(LastSeen::Text("deny"))),
+        Told::Paused | Told::Unknown => {
+            let word = if told == Told::Paused { "paused" } else { "daydreaming" };
+            let presences = json!({ engine_id(who): { "lastKnownPresence": word } });
+            let data = inline(&json!({ "id": engine_id(chat), "presences": presences }));
+            return format!("event = \"presence.update\"\ndata = {data}");
+        }
+    };
+    format!("stanza = {}", inline(&presence_stanza(chat, who, is, last_seen.as_ref())))
+}
+
+/// JSON as a TOML value on one line; what is null is left out.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let pair =
+                |(key, value): (&String, &Value)| format!("{} = {}", quoted(key), inline(value));
+            let pairs: Vec<String> =
+                fields.iter().filter(|(_, value)| !value.is_null()).map(pair).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
+        }
+        Value::String(text) => toml::Value::from(text.as_str()).to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn quoted(key: &str) -> String {
+    let bare = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if bare { key.to_owned() } else { toml::Value::from(key).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_toml;
+    use crate::{
+        Failure,
+        driver::Becomes,
+        fuzz::{Act, Told},
+    };
+
+    #[test]
+    fn a_counterexample_is_toml() {
+        let told = |told| Act::Tells { chat: 3, who: 1, told };
+        let acts = [
+            Act::Subscribe(3),
+            told(Told::Becomes(Becomes::Recording)),
+            told(Told::LeftAt(7)),
+            told(Told::Unknown),
+            Act::Reconnect,
+            Act::Message { chat: 0, who: 2 },
+        ];
+        let text = to_toml(&acts, 9, &Failure::new("a", "b"));
+        let read: toml::Table = text.parse().unwrap();
+        assert_eq!(read["timeline"].as_array().unwrap().len(), 8);
+        assert_eq!(read["timeline"][2]["stanza"]["attrs"]["last"].as_str(), Some("7"));
+        assert_eq!(read["timeline"][7]["expect"]["presence"]["is"].as_str(), Some("offline"));
+    }
+}
