@@ -191,10 +191,23 @@ mod tests {
     #[test]
     fn some_addresses_are_never_connected_to_in_any_notation() {
         for address in [
-            "169.254.169.254", "169.254.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1",
-            "255.255.255.255", "100.100.100.200", "192.0.0.192", "::", "fe80::1", "ff02::1",
-            "fd00:ec2::254", "::ffff:169.254.169.254", "::169.254.169.254",
-            "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1", "::ffff:0.0.0.0",
+            "169.254.169.254",
+            "169.254.0.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "224.0.0.1",
+            "255.255.255.255",
+            "100.100.100.200",
+            "192.0.0.192",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "2002:a9fe:a9fe::1",
+            "::ffff:0.0.0.0",
         ] {
             assert!(!allowed(Egress::Open, address), "{address}");
             assert!(!allowed(Egress::Strict, address), "{address}");
@@ -204,9 +217,21 @@ mod tests {
     #[test]
     fn private_addresses_are_refused_when_strict_only() {
         for address in [
-            "127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1",
-            "198.18.0.1", "240.0.0.1", "::1", "fd00::1", "fec0::1", "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "2002:0a00:0001::1",
+            "127.0.0.1",
+            "127.9.9.9",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "198.18.0.1",
+            "240.0.0.1",
+            "::1",
+            "fd00::1",
+            "fec0::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "2002:0a00:0001::1",
         ] {
             assert!(allowed(Egress::Open, address), "{address}");
             assert!(!allowed(Egress::Strict, address), "{address}");
@@ -215,7 +240,8 @@ mod tests {
 
     #[test]
     fn public_addresses_are_always_allowed() {
-        for address in ["1.1.1.1", "172.15.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        for address in ["1.1.1.1", "172.15.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"]
+        {
             assert!(allowed(Egress::Strict, address), "{address}");
         }
     }
@@ -225,7 +251,10 @@ mod tests {
         let strict = Connector { egress: Egress::Strict };
         for uri in ["http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9"] {
             let error = strict.connect(uri.parse().unwrap()).await.unwrap_err();
-            assert!(error.to_string().contains("is loopback, where requests may not go"), "{error}");
+            assert!(
+                error.to_string().contains("is loopback, where requests may not go"),
+                "{error}"
+            );
         }
         let open = Connector::default();
         let error = open.connect("http://169.254.169.254/latest".parse().unwrap()).await;

@@ -104,8 +104,8 @@ pub struct EmittedEvent {
     pub session: Box<str>,
     /// The event's name.
     pub event: Box<str>,
-    /// What stays in order among the session's events of this name.
-    pub lane: Box<str>,
+    /// Session, event and what stays in order among them, parted by NUL: the name of its lane.
+    pub(crate) lane_name: Box<str>,
     /// What a later event of the lane supersedes; none: it is never folded.
     pub keys: Keys,
     /// The whole body, JSON.
@@ -121,9 +121,15 @@ impl EmittedEvent {
         self.body.get(self.payload.clone()).unwrap_or_default()
     }
 
+    /// What stays in order among the session's events of this name: for most, the chat.
+    #[must_use]
+    pub fn lane(&self) -> &str {
+        self.lane_name.get(self.session.len() + self.event.len() + 2..).unwrap_or_default()
+    }
+
     /// How much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.body.len() + self.lane.len() + self.keys.bytes()
+        size_of::<Self>() + self.body.len() + self.lane_name.len() + self.keys.bytes()
     }
 }
 
@@ -254,6 +260,8 @@ impl Chance {
 mod tests {
     use serde_json::{Map, Value, json};
 
+    use ulid::Ulid;
+
     use super::{Envelope, EventIds};
 
     #[test]
@@ -265,10 +273,10 @@ mod tests {
             json!({"version": "1", "engine": "NOWEB", "tier": "CORE", "browser": null});
         let whole = Envelope::new("default", "NOWEB", Some(&metadata), Some(&me), &environment);
         let body = whole.render("evt_1", 7, "presence.update", br#"{"id":"2@c.us"}"#);
-        insta::assert_snapshot!(std::str::from_utf8(&body).unwrap(), @"");
+        insta::assert_snapshot!(std::str::from_utf8(&body).unwrap(), @r#"{"id":"evt_1","timestamp":7,"event":"presence.update","session":"default","metadata":{"user.id":"1"},"me":{"id":"1@c.us","pushName":"A \"b\""},"payload":{"id":"2@c.us"},"environment":{"version":"1","engine":"NOWEB","tier":"CORE","browser":null},"engine":"NOWEB"}"#);
         let least = Envelope::new("d", "NOWEB", None, None, &environment);
         let body = least.render("evt_1", 7, "odd \"name\"", b"");
-        insta::assert_snapshot!(std::str::from_utf8(&body).unwrap(), @"");
+        insta::assert_snapshot!(std::str::from_utf8(&body).unwrap(), @r#"{"id":"evt_1","timestamp":7,"event":"odd \"name\"","session":"d","me":null,"payload":null,"environment":{"version":"1","engine":"NOWEB","tier":"CORE","browser":null},"engine":"NOWEB"}"#);
         serde_json::from_slice::<Value>(&body).unwrap();
     }
 
@@ -285,7 +293,8 @@ mod tests {
         let id = |seed| EventIds::new(seed).next(1_634_567_890_123);
         assert_eq!(id(1), id(1));
         assert_ne!(id(1), id(2));
-        assert!(id(1).as_str().starts_with("evt_01fj8wcp2b"), "{}", id(1));
+        let ulid = Ulid::from_string(&id(1).as_str()[4..].to_uppercase()).unwrap();
+        assert_eq!(ulid.timestamp_ms(), 1_634_567_890_123);
         assert_eq!(id(1).as_str(), id(1).as_str().to_lowercase());
         assert_eq!(id(1).as_str().len(), 30);
     }

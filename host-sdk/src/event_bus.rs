@@ -1,46 +1,393 @@
-//! PLACEHOLDER so that the crate compiles; the delivery writer replaces this file.
-use crate::{clock::Clock, envelope::Envelope, webhook::WebhookConfig};
-use std::{sync::Arc, time::Duration};
-/// x
-#[derive(Debug, Clone, Default)]
+//! Where events leave the gateway: from a session's worker to webhooks and WebSockets.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+use parking_lot::RwLock;
+use tokio::{runtime::Handle, sync::Notify};
+
+use crate::{
+    clock::Clock,
+    egress::Egress,
+    envelope::{EmittedEvent, Envelope, EventIds, Keys},
+    metrics::Metrics,
+    webhook::{
+        BreakerSettings, EndpointHealth, Tls, WebhookConfig,
+        delivery::Dialer,
+        endpoint::{Endpoint, Surroundings},
+        lane::Limits,
+    },
+    websocket::Socket,
+};
+
+/// How events are delivered.
+#[derive(Debug, Clone)]
 pub struct DeliverySettings {
-    /// x
+    /// Decides all chance: event ids and the jitter of retries.
     pub seed: u64,
-    /// x
+    /// The webhooks of all sessions.
     pub global_webhooks: Vec<WebhookConfig>,
+    /// How much may wait for one receiver.
+    pub limits: Limits,
+    /// How many requests are in flight to one endpoint at most.
+    pub in_flight: usize,
+    /// How long a receiver may take to answer, in the world's time.
+    pub request_timeout: Duration,
+    /// When an endpoint counts as down.
+    pub breaker: BreakerSettings,
+    /// Where webhooks may go.
+    pub egress: Egress,
+    /// Whom HTTPS receivers have to convince.
+    pub tls: Tls,
 }
-/// x
-#[derive(Debug, Clone, Default)]
-pub struct Leftovers;
-/// x
-#[derive(Debug, Clone)]
-pub struct EventBus(Arc<M>);
-/// x
-#[derive(Debug, Clone)]
-pub struct M;
-impl M {
-    /// x
-    pub fn plugin_panicked(&self, _: &str) {}
-    /// x
-    pub fn events_in(&self, _: &str, _: usize) {}
+
+impl Default for DeliverySettings {
+    /// No webhooks, 32 requests in flight, 30 s for an answer; the rest as their own defaults say.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            global_webhooks: Vec::new(),
+            limits: Limits::default(),
+            in_flight: 32,
+            request_timeout: Duration::from_secs(30),
+            breaker: BreakerSettings::default(),
+            egress: Egress::default(),
+            tls: Tls::default(),
+        }
+    }
 }
+
+/// What was not delivered when the gateway ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leftovers {
+    /// How many events webhooks did not get, counted for each endpoint that lacks them.
+    pub webhook_events: usize,
+    /// How many events WebSockets did not get.
+    pub socket_events: usize,
+    /// The endpoints that lack events.
+    pub endpoints: Vec<String>,
+}
+
+impl Leftovers {
+    /// Whether everything was delivered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.webhook_events + self.socket_events == 0
+    }
+}
+
+/// Takes events and sees to their delivery. Cheap to clone; clones are one bus.
+#[derive(Clone)]
+pub struct EventBus(Arc<Bus>);
+
+type Observer = Box<dyn Fn(&EmittedEvent) + Send + Sync>;
+
+struct Bus {
+    around: Arc<Surroundings>,
+    metrics: Arc<Metrics>,
+    ids: EventIds,
+    seed: u64,
+    next_number: AtomicU64,
+    receivers: RwLock<Receivers>,
+    observers: RwLock<Vec<Observer>>,
+}
+
+#[derive(Default)]
+struct Receivers {
+    global: Vec<Arc<Endpoint>>,
+    sessions: IndexMap<String, Vec<Arc<Endpoint>>>,
+    sockets: Vec<Arc<Socket>>,
+    /// Removed, but they may still be sending.
+    retired: Vec<Arc<Endpoint>>,
+}
+
 impl EventBus {
-    /// x
-    pub fn new(_: Arc<dyn Clock>, _: DeliverySettings) -> Self {
-        Self(Arc::new(M))
+    /// A bus that delivers as `settings` say.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, settings: DeliverySettings) -> Self {
+        let around = Arc::new(Surroundings {
+            clock,
+            runtime: Handle::current(),
+            dialer: Dialer::new(settings.tls, settings.egress, settings.request_timeout),
+            limits: settings.limits,
+            breaker: settings.breaker,
+            in_flight: settings.in_flight.max(1),
+            draining: AtomicBool::new(false),
+            emptied: Notify::new(),
+        });
+        let bus = Self(Arc::new(Bus {
+            around,
+            metrics: Arc::default(),
+            ids: EventIds::new(settings.seed),
+            seed: settings.seed,
+            next_number: AtomicU64::new(1),
+            receivers: RwLock::default(),
+            observers: RwLock::default(),
+        }));
+        let global = bus.endpoints(None, Vec::new(), settings.global_webhooks).0;
+        bus.0.receivers.write().global = global;
+        bus
     }
-    /// x
-    pub fn metrics(&self) -> &M {
-        &self.0
+
+    /// Sends an event to all who listen. Never waits; renders the body once, and only when somebody
+    /// listens.
+    ///
+    /// Events of one session, name and `lane` stay in order. `keys` are what a later one
+    /// supersedes; without keys it is never folded. `payload` is JSON.
+    pub fn emit(
+        &self,
+        envelope: &Envelope,
+        event: &str,
+        lane: &str,
+        keys: &[&str],
+        payload: &[u8],
+    ) {
+        let bus = &*self.0;
+        if bus.around.draining.load(Ordering::Relaxed) {
+            return;
+        }
+        let receivers = bus.receivers.read();
+        let observers = bus.observers.read();
+        let session = envelope.session();
+        let own = receivers.sessions.get(session).map_or(&[][..], Vec::as_slice);
+        let endpoints = || own.iter().chain(&receivers.global).filter(|e| e.wants(event));
+        let sockets = || receivers.sockets.iter().filter(|s| s.wants(session, event));
+        if observers.is_empty() && endpoints().next().is_none() && sockets().next().is_none() {
+            return;
+        }
+        let event = bus.render(envelope, event, lane, keys, payload);
+        bus.metrics.emitted();
+        observers.iter().for_each(|observer| observer(&event));
+        endpoints_of(own, &receivers.global, &event).for_each(|endpoint| endpoint.push(&event));
+        receivers
+            .sockets
+            .iter()
+            .filter(|socket| socket.wants(session, &event.event))
+            .for_each(|socket| socket.push(&event));
     }
-    /// x
-    pub fn set_webhooks(&self, _: &str, _: Vec<WebhookConfig>) {}
-    /// x
-    pub fn remove_session(&self, _: &str) {}
-    /// x
-    pub fn emit(&self, _: &Envelope, _: &str, _: &str, _: &[&str], _: &[u8]) {}
-    /// x
-    pub async fn drain(&self, _: Duration) -> Leftovers {
-        Leftovers
+
+    /// Sets the webhooks of a session. One with a URL that the session had before goes on with
+    /// what waits for it.
+    pub fn set_webhooks(&self, session: &str, webhooks: Vec<WebhookConfig>) {
+        let mut receivers = self.0.receivers.write();
+        let before = receivers.sessions.swap_remove(session).unwrap_or_default();
+        let (endpoints, removed) = self.endpoints(Some(session), before, webhooks);
+        if !endpoints.is_empty() {
+            receivers.sessions.insert(session.to_owned(), endpoints);
+        }
+        receivers.retire(removed);
+    }
+
+    /// Forgets a session and its webhooks.
+    pub fn remove_session(&self, session: &str) {
+        self.set_webhooks(session, Vec::new());
+        self.0.metrics.forget_session(session);
+    }
+
+    /// How the webhooks are doing: the global ones, then the sessions'.
+    #[must_use]
+    pub fn health(&self) -> Vec<EndpointHealth> {
+        let receivers = self.0.receivers.read();
+        let sessions = receivers.sessions.values().flatten();
+        receivers.global.iter().chain(sessions).map(|endpoint| endpoint.health()).collect()
+    }
+
+    /// The counts, for the gateway to add to and for Prometheus to read.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Shows every event to `observer`, on the thread that emits it.
+    pub fn observe(&self, observer: impl Fn(&EmittedEvent) + Send + Sync + 'static) {
+        self.0.observers.write().push(Box::new(observer));
+    }
+
+    /// Takes no more events and delivers what waits, for at most so long in the world's time; then
+    /// drops the rest, says how much it was, and closes WebSockets.
+    pub async fn drain(&self, patience: Duration) -> Leftovers {
+        let bus = &*self.0;
+        bus.around.draining.store(true, Ordering::SeqCst);
+        // Whoever is emitting just now holds this lock.
+        let endpoints = bus.receivers.write().all();
+        endpoints.iter().for_each(|endpoint| endpoint.hurry());
+        let delivered = async {
+            loop {
+                let emptied = bus.around.emptied.notified();
+                tokio::pin!(emptied);
+                emptied.as_mut().enable();
+                let sockets = bus.receivers.read().sockets.iter().any(|s| s.pending() > 0);
+                if !sockets && endpoints.iter().all(|endpoint| endpoint.pending() == 0) {
+                    return;
+                }
+                emptied.await;
+            }
+        };
+        // In time or not: what is left is counted below.
+        let _ = tokio::time::timeout(patience, delivered).await;
+        let mut leftovers = Leftovers::default();
+        for endpoint in endpoints {
+            let pending = endpoint.pending();
+            if pending > 0 {
+                leftovers.webhook_events += pending;
+                leftovers.endpoints.push(endpoint.health().endpoint);
+            }
+            endpoint.abandon();
+        }
+        for socket in &bus.receivers.read().sockets {
+            leftovers.socket_events += socket.pending();
+            socket.close();
+        }
+        leftovers
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.around.clock
+    }
+
+    /// Adds a socket, unless the end is near.
+    pub(crate) fn open(&self, socket: impl FnOnce(Limits, Arc<Metrics>) -> Socket) -> Arc<Socket> {
+        let socket = Arc::new(socket(self.0.around.limits, self.0.metrics.clone()));
+        let mut receivers = self.0.receivers.write();
+        if self.0.around.draining.load(Ordering::SeqCst) {
+            socket.close();
+        } else {
+            receivers.sockets.push(socket.clone());
+            self.0.metrics.socket_opened();
+        }
+        socket
+    }
+
+    pub(crate) fn close(&self, socket: &Arc<Socket>) {
+        let mut receivers = self.0.receivers.write();
+        let before = receivers.sockets.len();
+        receivers.sockets.retain(|other| !Arc::ptr_eq(other, socket));
+        if receivers.sockets.len() < before {
+            self.0.metrics.socket_closed();
+        }
+        self.0.around.emptied.notify_waiters();
+    }
+
+    /// Tells who drains that a socket has sent all.
+    pub(crate) fn emptied(&self) {
+        if self.0.around.draining.load(Ordering::Relaxed) {
+            self.0.around.emptied.notify_waiters();
+        }
+    }
+
+    /// The endpoints for `webhooks`, some of them from `before`, and those of `before` that are
+    /// wanted no more.
+    fn endpoints(
+        &self,
+        session: Option<&str>,
+        mut before: Vec<Arc<Endpoint>>,
+        webhooks: Vec<WebhookConfig>,
+    ) -> (Vec<Arc<Endpoint>>, Vec<Arc<Endpoint>>) {
+        let endpoint = |webhook: WebhookConfig| {
+            let same = before.iter().position(|endpoint| endpoint.url() == webhook.url());
+            match same {
+                Some(at) => {
+                    let endpoint = before.remove(at);
+                    endpoint.reconfigure(webhook);
+                    endpoint
+                }
+                None => self.endpoint(session, webhook),
+            }
+        };
+        let endpoints = webhooks.into_iter().map(endpoint).collect();
+        (endpoints, before)
+    }
+
+    fn endpoint(&self, session: Option<&str>, webhook: WebhookConfig) -> Arc<Endpoint> {
+        let bus = &*self.0;
+        let number = bus.next_number.fetch_add(1, Ordering::Relaxed);
+        let authority = webhook.uri().authority().map_or("", |authority| authority.as_str());
+        // Paths may carry tokens, so they are not shown.
+        let label = format!("{authority} #{number}");
+        let row = bus.metrics.row("webhook", session.unwrap_or("*"), &label);
+        Endpoint::new(bus.around.clone(), session, label, webhook, row, bus.seed ^ number)
+    }
+}
+
+fn endpoints_of<'a>(
+    own: &'a [Arc<Endpoint>],
+    global: &'a [Arc<Endpoint>],
+    event: &'a EmittedEvent,
+) -> impl Iterator<Item = &'a Arc<Endpoint>> {
+    own.iter().chain(global).filter(|endpoint| endpoint.wants(&event.event))
+}
+
+impl Bus {
+    fn render(
+        &self,
+        envelope: &Envelope,
+        event: &str,
+        lane: &str,
+        keys: &[&str],
+        payload: &[u8],
+    ) -> Arc<EmittedEvent> {
+        let timestamp_ms = self.around.clock.now_ms();
+        let id = self.ids.next(timestamp_ms);
+        let payload = if payload.is_empty() { b"null" } else { payload };
+        let body = envelope.render(id.as_str(), timestamp_ms, event, payload);
+        let session = envelope.session();
+        let mut lane_name = String::with_capacity(session.len() + event.len() + lane.len() + 2);
+        for part in [session, "\0", event, "\0", lane] {
+            lane_name.push_str(part);
+        }
+        Arc::new(EmittedEvent {
+            id,
+            timestamp_ms,
+            session: session.into(),
+            event: event.into(),
+            lane_name: lane_name.into(),
+            keys: Keys::new(keys),
+            payload: envelope.payload_range(body.len(), payload.len()),
+            body,
+        })
+    }
+}
+
+impl Receivers {
+    fn retire(&mut self, removed: Vec<Arc<Endpoint>>) {
+        self.retired.retain(|endpoint| endpoint.pending() > 0);
+        removed.iter().for_each(|endpoint| endpoint.retire());
+        self.retired.extend(removed);
+    }
+
+    fn all(&self) -> Vec<Arc<Endpoint>> {
+        let sessions = self.sessions.values().flatten();
+        self.global.iter().chain(sessions).chain(&self.retired).cloned().collect()
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        for endpoint in self.receivers.get_mut().all() {
+            endpoint.abandon();
+        }
+    }
+}
+
+impl fmt::Debug for EventBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let receivers = self.0.receivers.read();
+        f.debug_struct("EventBus")
+            .field("global", &receivers.global)
+            .field("sessions", &receivers.sessions)
+            .field("sockets", &receivers.sockets.len())
+            .finish_non_exhaustive()
     }
 }

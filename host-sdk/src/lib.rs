@@ -23,6 +23,10 @@ mod store;
 pub mod envelope;
 pub mod event_bus;
 pub mod webhook;
+pub mod websocket;
+
+pub mod egress;
+pub mod metrics;
 
 mod auth;
 mod http_error;

@@ -206,14 +206,12 @@ impl WebhookConfig {
     /// # Errors
     ///
     /// When a variable is wrong.
-    pub fn from_env(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Vec<Self>, ConfigError> {
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Vec<Self>, ConfigError> {
         let get = |name: &str| lookup(name).map(|value| value.trim().to_owned());
         let set = |name: &str| get(name).filter(|value| !value.is_empty());
         let Some(url) = set("WHATSAPP_HOOK_URL") else { return Ok(Vec::new()) };
-        let uri = check_url(&url)
-            .map_err(|problem| ConfigError::new("WHATSAPP_HOOK_URL", problem))?;
+        let uri =
+            check_url(&url).map_err(|problem| ConfigError::new("WHATSAPP_HOOK_URL", problem))?;
         let events = match set("WHATSAPP_HOOK_EVENTS") {
             None => vec!["*".to_owned()],
             Some(list) => list
@@ -286,9 +284,8 @@ fn expected(field: &str, what: &str, found: &Value) -> ConfigError {
 }
 
 fn check_url(url: &str) -> Result<Uri, String> {
-    let wrong = |why: &str| {
-        format!("{why}; expected an absolute URL such as https://example.com/webhook")
-    };
+    let wrong =
+        |why: &str| format!("{why}; expected an absolute URL such as https://example.com/webhook");
     let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(wrong("does not start with http:// or https://"));
@@ -359,7 +356,9 @@ fn read_retries(value: &Value, field: &str) -> Result<Retries, ConfigError> {
         None => Ok(None),
         Some(value) => {
             let number = value.as_u64().and_then(|n| within(n, range));
-            number.map(Some).ok_or_else(|| expected_number(&format!("{field}.{name}"), range, value))
+            number
+                .map(Some)
+                .ok_or_else(|| expected_number(&format!("{field}.{name}"), range, value))
         }
     };
     if let Some(seconds) = number("delaySeconds", &DELAY_SECONDS)? {
@@ -384,7 +383,10 @@ fn within(number: u64, range: &RangeInclusive<u64>) -> Option<u32> {
 
 fn expected_number(field: &str, range: &RangeInclusive<u64>, found: &Value) -> ConfigError {
     let (least, most) = (range.start(), range.end());
-    ConfigError::new(field, format!("expected a whole number from {least} to {most}, found {found}"))
+    ConfigError::new(
+        field,
+        format!("expected a whole number from {least} to {most}, found {found}"),
+    )
 }
 
 fn read_headers(value: &Value, field: &str) -> Result<Vec<CustomHeader>, ConfigError> {
@@ -549,7 +551,21 @@ mod tests {
             error(|w| w["customHeaders"][0]["name"] = json!("X-Webhook-Hmac")),
             error(|w| w["customHeaders"][0]["value"] = json!("hush\n")),
         ];
-        insta::assert_snapshot!(errors.join("\n"), @"");
+        insta::assert_snapshot!(errors.join("\n"), @r#"
+        config.webhooks[0].retries.policy: expected one of constant, linear, exponential, found "cubic"
+        config.webhooks[0].retries.attempts: expected a whole number from 1 to 1000, found 0
+        config.webhooks[0].retries.delaySeconds: expected a whole number from 0 to 86400, found "2"
+        config.webhooks[0].url: does not start with http:// or https://; expected an absolute URL such as https://example.com/webhook
+        config.webhooks[0].url: has a user name in it; put credentials into customHeaders
+        config.webhooks[0].url: does not start with http:// or https://; expected an absolute URL such as https://example.com/webhook
+        config.webhooks[0].events: expected a list of events, or ["*"] for all, found a text
+        config.webhooks[0].events[0]: "a b" is no name of an event; expected one such as session.status, or *
+        config.webhooks[0].events: is missing; expected a list of events, or ["*"] for all
+        config.webhooks[0].hmac.key: expected a text, found a number
+        config.webhooks[0].customHeaders[0].name: Content-Type is set by the gateway itself; choose another header
+        config.webhooks[0].customHeaders[0].name: X-Webhook-Hmac is set by the gateway itself; choose another header
+        config.webhooks[0].customHeaders[0].value: has characters that no header may have
+        "#);
     }
 
     #[test]

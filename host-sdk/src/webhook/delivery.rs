@@ -28,7 +28,6 @@
 use std::{
     error::Error as _,
     future::{Future, poll_fn},
-    io,
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
@@ -91,9 +90,13 @@ impl Dialer {
 
     async fn connect(&self, target: &Target) -> Result<Connection, Failure> {
         let mut connector = self.connector.clone();
-        let stream = connector.ready().await.map_err(Failure::connect)?;
-        let stream = stream.call(target.config.uri().clone()).await.map_err(Failure::connect)?;
-        let (sender, driver) = http1::handshake(stream).await.map_err(Failure::exchange)?;
+        let stream = connector.ready().await.map_err(|error| Failure::connect(&*error))?;
+        let stream = stream
+            .call(target.config.uri().clone())
+            .await
+            .map_err(|error| Failure::connect(&*error))?;
+        let (sender, driver) =
+            http1::handshake(stream).await.map_err(|error| Failure::exchange(&error))?;
         Ok(Connection { sender, driver: Some(Box::pin(driver)), used: false })
     }
 
@@ -141,7 +144,7 @@ impl Dialer {
             Some(connection) => connection,
             None => slot.insert(self.connect(target).await?),
         };
-        let response = connection.send(request).await.map_err(Failure::exchange)?;
+        let response = connection.send(request).await.map_err(|error| Failure::exchange(&error))?;
         Ok(read(slot, response, now_ms).await)
     }
 }
@@ -153,11 +156,7 @@ impl std::fmt::Debug for Dialer {
 }
 
 /// Reads the answer; what it says is known before its end.
-async fn read(
-    slot: &mut Option<Connection>,
-    response: Response<Incoming>,
-    now_ms: u64,
-) -> Outcome {
+async fn read(slot: &mut Option<Connection>, response: Response<Incoming>, now_ms: u64) -> Outcome {
     let status = response.status();
     let retry_after =
         response.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value, now_ms));
@@ -242,17 +241,18 @@ async fn driven<F: Future>(driver: &mut Option<Pin<Box<Driver>>>, future: F) -> 
 struct Failure(String);
 
 impl Failure {
-    fn connect(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        let causes: Vec<String> = match error.downcast_ref::<io::Error>() {
-            Some(error) => vec![error.to_string()],
-            None => std::iter::successors(Some(&*error as &dyn std::error::Error), |e| e.source())
-                .map(ToString::to_string)
-                .collect(),
-        };
+    fn connect(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut causes = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        causes.dedup();
         Self(format!("failed to connect: {}", causes.join(": ")))
     }
 
-    fn exchange(error: hyper::Error) -> Self {
+    fn exchange(error: &hyper::Error) -> Self {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         Self(format!("failed to get an answer: {error}{cause}"))
     }

@@ -161,7 +161,7 @@ impl Endpoint {
         if state.retired {
             return;
         }
-        state.lanes.push(&event.lane, update);
+        state.lanes.push(&event.lane_name, update);
         self.show(&mut state);
         self.rouse(&mut state, 1);
     }
@@ -439,7 +439,13 @@ impl Endpoint {
         self.rouse(state, workers);
     }
 
-    fn wake_later(self: &Arc<Self>, state: &mut State, parked: Parked, now_ms: u64, delay: Duration) {
+    fn wake_later(
+        self: &Arc<Self>,
+        state: &mut State,
+        parked: Parked,
+        now_ms: u64,
+        delay: Duration,
+    ) {
         if self.around.draining.load(Ordering::Relaxed) {
             // There is no later; but a receiver that refuses is not hammered meanwhile.
             let delay = delay.min(Duration::from_secs(1));

@@ -256,6 +256,7 @@ impl<T: Update> Lanes<T> {
     }
 
     /// The receiver has the update; its lane goes on.
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is used up")]
     pub fn delivered(&mut self, ticket: Ticket) {
         self.end_flight(&ticket);
         self.bytes -= ticket.bytes;

@@ -44,14 +44,15 @@ impl Tls {
     ///
     /// When the file cannot be read or has no certificate.
     pub fn new(ca_file: Option<&Path>, insecure: bool) -> Result<Self, TlsError> {
-        let mut roots =
-            RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         if let Some(path) = ca_file {
             add_roots(&mut roots, path)?;
         }
         let mut config = client(roots);
         if insecure {
-            tracing::warn!("certificates of webhook receivers are not verified: anybody can pose as one");
+            tracing::warn!(
+                "certificates of webhook receivers are not verified: anybody can pose as one"
+            );
             let provider = config.crypto_provider().clone();
             config.dangerous().set_certificate_verifier(Arc::new(TrustEverybody(provider)));
         }

@@ -1,0 +1,325 @@
+//! Events over a WebSocket: `/ws?session=default&events=presence.update&events=session.status`.
+//!
+//! `session` is a name, or `*` for all; `events` is repeated, or a list with commas, and `*` is all.
+//! Messages are the same bodies that webhooks get. What waits for a socket stands in lanes as for a
+//! webhook, so a slow socket is folded and holds nobody up. Wrong parameters are accepted and closed
+//! with 4001 and a reason, because a browser shows a script nothing of a refused upgrade.
+//!
+//! The gateway sends a ping every 10 s and closes the socket if nothing has come since the one
+//! before.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    extract::{
+        RawQuery,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
+    },
+    routing::{MethodRouter, get},
+};
+use futures_util::{SinkExt, StreamExt, stream::SplitSink};
+use parking_lot::Mutex;
+use percent_encoding::percent_decode_str;
+use tokio::sync::Notify;
+
+use crate::{
+    envelope::EmittedEvent,
+    event_bus::EventBus,
+    metrics::{Depth, Metrics, Row},
+    webhook::lane::{Lanes, Limits, Taken},
+};
+
+/// How often a socket is pinged.
+const PING: Duration = Duration::from_secs(10);
+
+/// The close code for wrong parameters.
+const WRONG_PARAMETERS: u16 = 4001;
+
+/// How many messages are written before they are flushed.
+const BATCH: usize = 64;
+
+/// How much a client may send; it has nothing to say.
+const MESSAGE_LIMIT: usize = 64 * 1024;
+
+/// The route for WebSockets, to be mounted behind the API key. `known` says which sessions there
+/// are.
+pub fn route<S>(
+    bus: EventBus,
+    known: impl Fn(&str) -> bool + Clone + Send + Sync + 'static,
+) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    get(move |RawQuery(query): RawQuery, upgrade: WebSocketUpgrade| async move {
+        let filter = Filter::parse(query.as_deref().unwrap_or_default(), &known);
+        upgrade.max_message_size(MESSAGE_LIMIT).on_upgrade(move |socket| async move {
+            match filter {
+                Ok(filter) => serve(bus, filter, socket).await,
+                Err(reason) => refuse(socket, reason).await,
+            }
+        })
+    })
+}
+
+/// Which events a socket gets.
+#[derive(Debug, PartialEq, Eq)]
+struct Filter {
+    /// None: all.
+    session: Option<String>,
+    /// None: all.
+    events: Option<Vec<String>>,
+}
+
+impl Filter {
+    fn parse(query: &str, known: &dyn Fn(&str) -> bool) -> Result<Self, String> {
+        let (mut session, mut events) = (None, Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = value.replace('+', " ");
+            let value = percent_decode_str(&value)
+                .decode_utf8()
+                .map_err(|_| format!("{name}: expected UTF-8"))?;
+            match name {
+                "session" => session = Some(value.into_owned()),
+                "events" => {
+                    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+                    events.extend(names.map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+        let session = session.unwrap_or_else(|| "*".to_owned());
+        if session != "*" && !known(&session) {
+            return Err(format!("session: there is no session {session:?}; * is all"));
+        }
+        if events.is_empty() {
+            return Err("events: is missing; expected names of events, or * for all".to_owned());
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '*');
+        if let Some(name) = events.iter().find(|name| !name.chars().all(fits)) {
+            return Err(format!("events: {name:?} is no name of an event"));
+        }
+        let all = events.iter().any(|name| name == "*");
+        Ok(Self {
+            session: Some(session).filter(|session| session != "*"),
+            events: Some(events).filter(|_| !all),
+        })
+    }
+
+    fn wants(&self, session: &str, event: &str) -> bool {
+        self.session.as_ref().is_none_or(|own| own == session)
+            && self.events.as_ref().is_none_or(|own| own.iter().any(|name| name == event))
+    }
+}
+
+/// What waits for a WebSocket.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    filter: Filter,
+    waiting: Mutex<(Lanes<Arc<EmittedEvent>>, Depth)>,
+    news: Notify,
+    closing: AtomicBool,
+    row: Arc<Row>,
+}
+
+impl Socket {
+    fn new(filter: Filter, limits: Limits, metrics: &Metrics) -> Self {
+        let row = metrics.row("websocket", filter.session.as_deref().unwrap_or("*"), "websocket");
+        Self {
+            filter,
+            waiting: Mutex::new((Lanes::new(limits), Depth::default())),
+            news: Notify::new(),
+            closing: AtomicBool::new(false),
+            row,
+        }
+    }
+
+    pub(crate) fn wants(&self, session: &str, event: &str) -> bool {
+        self.filter.wants(session, event)
+    }
+
+    pub(crate) fn push(&self, event: &Arc<EmittedEvent>) {
+        let mut waiting = self.waiting.lock();
+        let (lanes, depth) = &mut *waiting;
+        lanes.push(&event.lane_name, event.clone());
+        self.row.moved(depth, Depth::of(lanes));
+        drop(waiting);
+        self.news.notify_one();
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        let waiting = self.waiting.lock();
+        waiting.0.waiting() + waiting.0.in_flight()
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.news.notify_one();
+    }
+
+    fn take(&self, batch: &mut Vec<Taken<Arc<EmittedEvent>>>) {
+        let mut waiting = self.waiting.lock();
+        let (lanes, depth) = &mut *waiting;
+        while batch.len() < BATCH
+            && let Some(taken) = lanes.take()
+        {
+            batch.push(taken);
+        }
+        self.row.moved(depth, Depth::of(lanes));
+    }
+
+    fn sent(&self, batch: &mut Vec<Taken<Arc<EmittedEvent>>>, now_ms: u64) {
+        let mut waiting = self.waiting.lock();
+        let (lanes, depth) = &mut *waiting;
+        for taken in batch.drain(..) {
+            self.row.delivered(now_ms.saturating_sub(taken.update.timestamp_ms));
+            lanes.delivered(taken.ticket);
+        }
+        self.row.moved(depth, Depth::of(lanes));
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let (_, depth) = self.waiting.get_mut();
+        self.row.moved(depth, Depth::default());
+    }
+}
+
+async fn refuse(mut socket: WebSocket, reason: String) {
+    let frame = CloseFrame { code: WRONG_PARAMETERS, reason: shortened(reason).into() };
+    if socket.send(Message::Close(Some(frame))).await.is_ok() {
+        // The handshake ends when the client closes too.
+        while let Some(Ok(_)) = socket.recv().await {}
+    }
+}
+
+/// A close frame has room for 123 bytes.
+fn shortened(mut reason: String) -> String {
+    let mut end = reason.len().min(123);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason.truncate(end);
+    reason
+}
+
+async fn serve(bus: EventBus, filter: Filter, socket: WebSocket) {
+    let waiting = bus.open(|limits, metrics| Socket::new(filter, limits, &metrics));
+    let close = talk(&bus, &waiting, socket).await;
+    bus.close(&waiting);
+    if let Some((mut sink, code)) = close {
+        let frame = CloseFrame { code, reason: Utf8Bytes::default() };
+        // A client that is gone is closed already.
+        let _ = sink.send(Message::Close(Some(frame))).await;
+    }
+}
+
+type Sink = SplitSink<WebSocket, Message>;
+
+/// Sends and listens until one side has had enough; the sink and the code to close with, if the
+/// client is still there.
+async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Sink, u16)> {
+    let (mut sink, mut stream) = socket.split();
+    let heard = AtomicBool::new(true);
+    let listen = async {
+        while let Some(Ok(message)) = stream.next().await {
+            heard.store(true, Ordering::Relaxed);
+            if matches!(message, Message::Close(_)) {
+                break;
+            }
+        }
+    };
+    let ping_due = Notify::new();
+    let keep_time = async {
+        loop {
+            bus.clock().sleep(PING).await;
+            if !heard.swap(false, Ordering::Relaxed) {
+                return;
+            }
+            ping_due.notify_one();
+        }
+    };
+    let send = async {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            waiting.take(&mut batch);
+            if batch.is_empty() {
+                if waiting.closing.load(Ordering::SeqCst) {
+                    return true;
+                }
+                tokio::select! {
+                    () = waiting.news.notified() => {}
+                    () = ping_due.notified() => {
+                        if sink.send(Message::Ping(bytes::Bytes::new())).await.is_err() {
+                            return false;
+                        }
+                    }
+                }
+                continue;
+            }
+            for taken in &batch {
+                let Ok(text) = Utf8Bytes::try_from(taken.update.body.clone()) else { continue };
+                if sink.feed(Message::Text(text)).await.is_err() {
+                    return false;
+                }
+            }
+            if sink.flush().await.is_err() {
+                return false;
+            }
+            waiting.sent(&mut batch, bus.clock().now_ms());
+            bus.emptied();
+            if waiting.closing.load(Ordering::SeqCst) && waiting.pending() > 0 {
+                return true;
+            }
+        }
+    };
+    let code = tokio::select! {
+        () = listen => close_code::NORMAL,
+        () = keep_time => return None,
+        alive = send => if alive { close_code::AWAY } else { return None },
+    };
+    Some((sink, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filter;
+
+    fn parse(query: &str) -> Result<Filter, String> {
+        Filter::parse(query, &|session| session == "default")
+    }
+
+    #[test]
+    fn events_are_repeated_or_listed_with_commas() {
+        let expected = Filter {
+            session: Some("default".into()),
+            events: Some(vec!["a.b".into(), "c".into()]),
+        };
+        let same = parse("session=default&events=a.b&x-api-key=1&events=c");
+        assert_eq!(
+            (parse("session=default&events=a.b,%20c").as_ref(), same.as_ref()),
+            (Ok(&expected), Ok(&expected))
+        );
+        assert_eq!(parse("session=*&events=*"), Ok(Filter { session: None, events: None }));
+        assert_eq!(parse("events=%2A"), Ok(Filter { session: None, events: None }));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_by_name() {
+        let errors = ["session=nobody&events=*", "session=default", "events=a%20b", "events=%ff"];
+        let errors: Vec<String> = errors.iter().map(|query| parse(query).unwrap_err()).collect();
+        insta::assert_snapshot!(errors.join("\n"), @r#"
+        session: there is no session "nobody"; * is all
+        events: is missing; expected names of events, or * for all
+        events: "a b" is no name of an event
+        events: expected UTF-8
+        "#);
+    }
+}
