@@ -421,6 +421,9 @@ impl MockEngine {
         &self,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> tokio::task::AbortHandle {
+        // Tokio makes a task that does much in one go pause, and wakes it past the count of what is
+        // runnable: the clock would not wait for it.
+        let task = tokio::task::unconstrained(task);
         tokio::spawn(self.0.activity.track(task)).abort_handle()
     }
 

@@ -104,7 +104,9 @@ impl Recording {
 
     /// The same as a scenario: each event at its time, whatever WhatsApp's rules are.
     pub fn scenario(&self, name: &str) -> Scenario {
-        let start = self.header.started / 1000;
+        // The events have the time of where they were recorded, which need not be that of the header.
+        let first = self.events.iter().map(|recorded| recorded.time).min();
+        let start = first.unwrap_or(self.header.started) / 1000;
         let mut sessions: Vec<Session> = Vec::new();
         let mut steps = Vec::with_capacity(self.events.len());
         for (index, recorded) in self.events.iter().enumerate() {
@@ -221,6 +223,7 @@ mod tests {
         assert_eq!(recording.events, [event(5_500), event(6_000)]);
         assert!(!recording.truncated);
         let scenario = recording.scenario("r");
+        assert_eq!(scenario.start, Some(5));
         assert_eq!(scenario.steps[1].at, Delay::from_millis(1_000));
         assert_eq!(scenario.ends(), Some(Delay::from_millis(1_000)));
     }

@@ -83,8 +83,10 @@ impl MockWaha {
         self.request(Method::POST, path, body.into().as_ref()).await
     }
 
-    /// Any request; answers when all that it caused has been applied.
+    /// Any request; it sees all that was done before, and answers when all that it caused has been
+    /// applied.
     pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.engine().settled().await;
         let app = self.stage.app().cloned();
         let answer = match app {
             Some(app) => app.request(method, path, body).await,
@@ -103,10 +105,6 @@ impl MockWaha {
     /// The expectations of the scenario that did not hold so far.
     pub fn unmet(&self) -> Vec<Unmet> {
         self.stage.unmet()
-    }
-
-    pub(crate) fn stage(&self) -> &Stage {
-        &self.stage
     }
 }
 

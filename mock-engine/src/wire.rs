@@ -15,8 +15,10 @@
 
 mod node;
 
+#[cfg(test)]
+pub(crate) use node::hex;
+pub(crate) use node::unhex;
 pub use node::{Content, Node, NodeError};
-pub(crate) use node::{hex, unhex};
 
 use thiserror::Error;
 use wacore_binary::{

@@ -128,6 +128,7 @@ async fn serve(
     address: SocketAddr,
     api_key: Option<String>,
 ) -> Result<ExitCode> {
+    let stop = told_to_stop()?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("failed to listen on {address}"))?;
@@ -159,7 +160,7 @@ async fn serve(
     let mut stdout = io::stdout();
     writeln!(stdout, "{screen}listening on http://{address}")?;
     stdout.flush()?;
-    waha.gateway().serve(listener, told_to_stop()).await?;
+    waha.gateway().serve(listener, stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -172,20 +173,26 @@ async fn hurry(waha: MockWaha) {
     }
 }
 
-async fn told_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
+/// Waits for Ctrl-C or SIGTERM, which are caught from the call on.
+#[cfg(unix)]
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-    }
-    let _ = interrupted.await;
+    })
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
 
 fn address(listen: Option<&str>) -> SocketAddr {

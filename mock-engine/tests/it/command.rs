@@ -1,0 +1,95 @@
+//! The commands other than `serve`: their output and their exit codes.
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mock-engine")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_a_failure_is_1() {
+    for (arguments, code) in [
+        (&["serve", "--listen", "0.0.0.0:0"][..], 2),
+        (&["serve", "--speed", "0"][..], 2),
+        (&["serve", "--listen", "nowhere"][..], 2),
+        (&["replay", "lively", "--speed", "-1"][..], 2),
+        (&["frobnicate"][..], 2),
+        (&["serve", "--scenario", "nobody.toml"][..], 1),
+        (&["serve", "--plugin", "/nobody.so", "--listen", "127.0.0.1:0"][..], 1),
+        (&["replay", "nothing-like-it"][..], 1),
+        (&["check", "/nobody.toml"][..], 1),
+        (&["scenario", "list"][..], 0),
+        (&["--help"][..], 0),
+    ] {
+        let output = run(arguments);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(code == 0 || !stderr.is_empty(), "{arguments:?} says why");
+    }
+}
+
+#[test]
+fn listening_for_everybody_needs_a_key_and_says_so() {
+    let stderr = text(&run(&["serve", "--listen", "0.0.0.0:0"]).stderr);
+    assert!(stderr.contains("needs --api-key KEY (or WAHA_API_KEY)"), "{stderr}");
+}
+
+#[test]
+fn check_takes_files_and_folders_and_points_at_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, "[contacts.alice]\nphone = \"1001\"\n").unwrap();
+    let ok = run(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(ok.status.code(), Some(0), "{}", text(&ok.stderr));
+    assert!(text(&ok.stdout).contains("a.toml: 1 contacts, 0 steps"));
+    std::fs::write(
+        folder.path().join("b.toml"),
+        "[[timeline]]\nat = \"1s\"\nwho = \"alcie\"\ndoes = \"online\"",
+    )
+    .unwrap();
+    let wrong = run(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(wrong.status.code(), Some(1));
+    let stderr = text(&wrong.stderr);
+    assert!(stderr.contains("b.toml:3:7: there is no contact \"alcie\""), "{stderr}");
+}
+
+#[test]
+fn a_broken_expectation_is_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    let scenario = "[contacts.alice]\nphone = \"1001\"\n[[timeline]]\nat = \"1s\"\nexpect = { presence = { chat = \"alice\", is = \"typing\" } }\n";
+    std::fs::write(&path, scenario).unwrap();
+    let output = run(&["replay", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.contains("a.toml:3 (at 1s): expected alice in alice to be typing, found offline"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_scenario_that_never_ends_needs_to_be_told_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    let scenario = "[contacts.a]\nphone = \"1001\"\n[[timeline]]\nat = \"1s\"\nrepeat = { every = \"1s\" }\nwho = \"a\"\ndoes = \"typing\"\n";
+    std::fs::write(&path, scenario).unwrap();
+    let path = path.to_str().unwrap();
+    let output = run(&["replay", path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("say for how long: --for 10m"));
+    let output = run(&["replay", path, "--for", "5s", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let typing = text(&output.stdout).matches("composing").count();
+    assert_eq!(typing, 5, "{}", text(&output.stdout));
+}
+
+#[test]
+fn the_wire_stands_a_short_fuzz() {
+    let output = run(&["fuzz", "--cases", "20000", "--seed", "3"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}

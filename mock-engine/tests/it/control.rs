@@ -1,0 +1,245 @@
+//! The control API: what it does, and what it says when it does not.
+
+use axum::http::Method;
+use mock_engine::MockWaha;
+use serde_json::{Value, json};
+
+use super::waha;
+
+const SESSION: &str = "/mock/sessions/default";
+
+async fn call(waha: &MockWaha, method: Method, path: &str, body: Value) -> (u16, Value) {
+    let body = (!body.is_null()).then_some(body);
+    let answer = waha.request(method, path, body.as_ref()).await;
+    (answer.status.as_u16(), answer.body)
+}
+
+async fn post(waha: &MockWaha, path: &str, body: Value) -> (u16, Value) {
+    call(waha, Method::POST, path, body).await
+}
+
+async fn put(waha: &MockWaha, path: &str, body: Value) -> (u16, Value) {
+    call(waha, Method::PUT, path, body).await
+}
+
+async fn state_of(waha: &MockWaha, id: &str) -> Value {
+    let all = waha.get("/api/default/presence").await.body;
+    let chat = all.as_array().unwrap().iter().find(|chat| chat["id"] == id).cloned();
+    chat.map_or(Value::Null, |chat| chat["presences"].clone())
+}
+
+#[tokio::test]
+async fn a_stanza_is_applied_when_its_request_is_answered() {
+    let waha = waha().await;
+    let stanza = json!({ "tag": "presence", "attrs": { "from": "777@s.whatsapp.net", "type": "unavailable", "last": 5 } });
+    let (status, body) = post(&waha, &format!("{SESSION}/stanzas"), stanza).await;
+    assert_eq!(status, 200);
+    insta::assert_json_snapshot!(body, @r#"
+    {
+      "events": [
+        {
+          "event": "presence.update",
+          "data": {
+            "id": "777@s.whatsapp.net",
+            "presences": {
+              "777@s.whatsapp.net": {
+                "lastKnownPresence": "unavailable",
+                "lastSeen": 5
+              }
+            }
+          }
+        }
+      ]
+    }
+    "#);
+    assert_eq!(state_of(&waha, "777@c.us").await[0]["lastSeen"], 5);
+}
+
+#[tokio::test]
+async fn an_event_is_handed_over_as_it_is() {
+    let waha = waha().await;
+    let data = json!({ "id": "777@s.whatsapp.net", "presences": { "777@s.whatsapp.net": { "lastKnownPresence": "paused" } } });
+    let event = json!([{ "event": "presence.update", "data": data }]);
+    assert_eq!(post(&waha, &format!("{SESSION}/events"), event).await.0, 200);
+    assert_eq!(state_of(&waha, "777@c.us").await[0]["lastKnownPresence"], "paused");
+}
+
+#[tokio::test]
+async fn the_journal_goes_on_from_a_number_and_can_be_cleared_and_matched() {
+    let waha = waha().await;
+    let journal = |query: &str| {
+        let (waha, path) = (waha.clone(), format!("{SESSION}/journal{query}"));
+        async move { waha.get(&path).await.body["entries"].as_array().unwrap().clone() }
+    };
+    let all = journal("").await;
+    assert_eq!(all.len(), 3);
+    assert_eq!(all[2]["seq"], 3);
+    assert_eq!(all[0]["node"]["attrs"]["type"], "subscribe");
+    assert_eq!(journal("?since=2").await.len(), 1);
+    assert_eq!(journal("?match=tag=presence,to=120363041234567890@g.us").await.len(), 1);
+    assert!(journal("?match=to=nobody&wait=10ms").await.is_empty());
+    assert_eq!(
+        call(&waha, Method::DELETE, &format!("{SESSION}/journal"), Value::Null).await.0,
+        200
+    );
+    assert!(journal("").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_journal_can_be_waited_on() {
+    let waha = waha().await;
+    let waiting = {
+        let waha = waha.clone();
+        let path = format!("{SESSION}/journal?since=3&match=type=subscribe&wait=60s");
+        tokio::spawn(async move { waha.get(&path).await.body })
+    };
+    let subscribe = "/api/default/presence/5511999990009@c.us/subscribe";
+    assert_eq!(waha.post(subscribe, None).await.status, 201);
+    let entries = &waiting.await.unwrap()["entries"];
+    assert_eq!(entries[0]["node"]["attrs"]["to"], "5511999990009@s.whatsapp.net");
+}
+
+#[tokio::test]
+async fn faults_of_sends_are_502_and_504_and_end() {
+    let waha = waha().await;
+    let subscribe = "/api/default/presence/5511999990009@c.us/subscribe";
+    for (send, expected) in [(json!("error"), 502), (json!("timeout"), 504), (Value::Null, 201)] {
+        let faults = json!({ "send": send });
+        assert_eq!(put(&waha, &format!("{SESSION}/faults"), faults).await.0, 200);
+        assert_eq!(waha.post(subscribe, None).await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn after_a_reconnect_the_chats_are_subscribed_again() {
+    let waha = waha().await;
+    let connection = format!("{SESSION}/connection");
+    assert_eq!(post(&waha, &connection, json!({ "state": "close", "code": 428 })).await.0, 200);
+    assert_eq!(post(&waha, &connection, json!({ "state": "open" })).await.0, 200);
+    waha.advance("5s".parse().unwrap()).await;
+    let world = waha.get("/mock/world").await.body;
+    assert_eq!(
+        world["sessions"]["default"]["subscribed"],
+        json!([
+            "5511999990001@s.whatsapp.net",
+            "5511999990002@s.whatsapp.net",
+            "120363041234567890@g.us"
+        ])
+    );
+}
+
+#[tokio::test]
+async fn the_status_is_what_it_is_told() {
+    let waha = waha().await;
+    let status = json!({ "status": "SCAN_QR_CODE" });
+    assert_eq!(put(&waha, &format!("{SESSION}/status"), status).await.0, 200);
+    let asking = {
+        let waha = waha.clone();
+        tokio::spawn(async move { waha.get("/api/default/presence").await.status })
+    };
+    // A session that does not work is waited for, on the clock.
+    waha.engine().clock().next_timer().await;
+    waha.advance("6s".parse().unwrap()).await;
+    assert_eq!(asking.await.unwrap(), 422);
+    assert_eq!(
+        put(&waha, &format!("{SESSION}/status"), json!({ "status": "WORKING" })).await.0,
+        200
+    );
+    assert_eq!(waha.get("/api/default/presence").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_clock_moves_when_it_is_told_and_applies_what_falls_due() {
+    let waha = MockWaha::start(&format!(
+        "{}\n[[timeline]]\nat = \"10s\"\nwho = \"alice\"\ndoes = \"typing\"",
+        super::PEOPLE
+    ))
+    .await
+    .unwrap();
+    let clock = waha.get("/mock/clock").await.body;
+    assert_eq!(clock["mode"], "stepped");
+    assert_eq!(clock["nextTimer"], "10s");
+    let (_, after) = post(&waha, "/mock/clock/advance", json!({ "by": "9s" })).await;
+    assert_eq!(after["now"].as_u64().unwrap() - clock["now"].as_u64().unwrap(), 9_000);
+    assert_eq!(state_of(&waha, "5511999990001@c.us").await[0]["lastKnownPresence"], "offline");
+    post(&waha, "/mock/clock/advance", json!({ "by": "1s" })).await;
+    assert_eq!(state_of(&waha, "5511999990001@c.us").await[0]["lastKnownPresence"], "typing");
+    let (status, real) = put(&waha, "/mock/clock", json!({ "mode": "real", "speed": 60 })).await;
+    assert_eq!((status, &real["speed"]), (200, &json!(60.0)));
+}
+
+#[tokio::test]
+async fn the_world_is_driven_and_shown() {
+    let waha = waha().await;
+    let (status, body) = post(
+        &waha,
+        &format!("{SESSION}/contacts/5511999990001"),
+        json!({ "does": "typing", "in": "team" }),
+    )
+    .await;
+    assert_eq!(status, 200);
+    assert_eq!(body["events"][0]["data"]["id"], "120363041234567890@g.us");
+    let world = waha.get("/mock/world").await.body;
+    assert_eq!(world["contacts"]["alice"]["activeIn"], "team");
+    let (_, rules) = put(&waha, "/mock/rules", json!({ "typing_needs_online": false })).await;
+    assert_eq!(rules["subscribe_first"], true);
+}
+
+#[tokio::test]
+async fn a_reset_forgets_and_plays_another_scenario() {
+    let waha = waha().await;
+    let stanza = json!({ "tag": "presence", "attrs": { "from": "777@s.whatsapp.net" } });
+    post(&waha, &format!("{SESSION}/stanzas"), stanza).await;
+    let (status, body) = post(&waha, "/mock/reset", json!({ "scenario": "group-typing" })).await;
+    assert_eq!((status, &body["scenario"]), (200, &json!("group typing")));
+    assert_eq!(state_of(&waha, "777@c.us").await, Value::Null);
+    waha.advance("10s".parse().unwrap()).await;
+    assert_eq!(waha.unmet(), []);
+    let toml = "subscribe = []\n[contacts.zoe]\nphone = \"1009\"\n";
+    assert_eq!(post(&waha, "/mock/reset", json!({ "scenario": toml })).await.0, 200);
+    assert_eq!(waha.get("/api/default/presence").await.body, json!([]));
+    assert!(waha.get("/mock/world").await.body["contacts"]["zoe"].is_object());
+}
+
+#[tokio::test]
+async fn mistakes_are_answered_with_what_would_be_right() {
+    let waha = waha().await;
+    let cases = [
+        (Method::POST, "/mock/sessions/defalt/stanzas", json!([])),
+        (
+            Method::POST,
+            "/mock/sessions/default/stanzas",
+            json!([{ "tag": "a", "attrs": { "from": [] } }]),
+        ),
+        (Method::POST, "/mock/sessions/default/stanzas", json!({ "frame": "00f801f1" })),
+        (
+            Method::POST,
+            "/mock/sessions/default/events",
+            json!({ "event": "presence.updat", "data": {} }),
+        ),
+        (Method::PUT, "/mock/sessions/default/faults", json!({ "sned": "error" })),
+        (Method::PUT, "/mock/sessions/default/faults", json!({ "drop": 2 })),
+        (Method::PUT, "/mock/sessions/default/status", json!({ "status": "WORKIN" })),
+        (Method::POST, "/mock/sessions/default/connection", json!({ "state": "ajar" })),
+        (Method::POST, "/mock/sessions/default/contacts/alcie", json!({ "does": "typing" })),
+        (
+            Method::POST,
+            "/mock/sessions/default/contacts/alice",
+            json!({ "does": "typing", "in": "bob" }),
+        ),
+        (Method::GET, "/mock/sessions/default/journal?match=oops", Value::Null),
+        (Method::PUT, "/mock/clock", json!({ "mode": "real", "speed": 0 })),
+        (Method::POST, "/mock/clock/advance", json!({ "by": "soon" })),
+        (Method::POST, "/mock/reset", json!({ "scenario": "group-typin" })),
+        (Method::POST, "/mock/reset", json!({ "scenario": "[contacts.a]\nphone = \"x\"" })),
+    ];
+    let mut said = Vec::new();
+    for (method, path, body) in cases {
+        let (status, answer) = call(&waha, method.clone(), path, body.clone()).await;
+        said.push(format!(
+            "{method} {path} {body}\n  {status} {}",
+            answer["message"].as_str().unwrap()
+        ));
+    }
+    insta::assert_snapshot!(said.join("\n"));
+}

@@ -1,0 +1,128 @@
+//! `mock-engine serve`, as a process, over a socket.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+struct Server {
+    child: Child,
+    address: String,
+    screen: String,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mock-engine"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_remove("WHATSAPP_HOOK_URL")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut screen = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            if stdout.read_line(&mut line).unwrap() == 0 {
+                let mut stderr = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+                panic!("it did not start: {stderr}");
+            }
+            if let Some(address) = line.trim().strip_prefix("listening on http://") {
+                break address.to_owned();
+            }
+            screen.push_str(&line);
+        };
+        Self { child, address, screen }
+    }
+
+    /// The status and body of a request, over a socket of its own.
+    async fn request(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
+        let mut socket = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    /// Ends it as a service manager does, and returns its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended by now unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The `curl` lines of the screen, as method and path.
+fn tries(screen: &str) -> Vec<(String, String)> {
+    let lines = screen.lines().filter_map(|line| line.trim().strip_prefix("curl "));
+    lines
+        .map(|line| {
+            let method = if line.contains("-X POST") { "POST" } else { "GET" };
+            let url = line.split(' ').next_back().unwrap();
+            let path = url.split_once("://").unwrap().1.split_once('/').unwrap().1;
+            (method.to_owned(), format!("/{path}"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_three_lines_of_the_screen_work_at_once_and_it_stops_cleanly() {
+    let server = Server::start(&[]);
+    let tries = tries(&server.screen);
+    assert_eq!(tries.len(), 3, "{}", server.screen);
+    let (status, all) = server.request(&tries[0].0, &tries[0].1, "").await;
+    assert_eq!(status, 200);
+    assert!(all.contains("\"lastKnownPresence\":"), "{all}");
+    let (status, one) = server.request(&tries[1].0, &tries[1].1, "").await;
+    assert_eq!(status, 200);
+    assert!(one.starts_with("{\"id\":\"5511999990001@c.us\",\"presences\":[{"), "{one}");
+    assert_eq!(server.request(&tries[2].0, &tries[2].1, "").await.0, 201);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[tokio::test]
+async fn a_key_is_asked_for_also_by_the_control_api() {
+    let server = Server::start(&["--api-key", "secret", "--no-scenario"]);
+    assert!(server.screen.contains("-H \"X-Api-Key: $WAHA_API_KEY\""), "{}", server.screen);
+    assert_eq!(server.request("GET", "/mock", "").await.0, 401);
+    assert_eq!(server.request("GET", "/mock", "X-Api-Key: secret\r\n").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_session_of_another_engine_says_that_it_cannot() {
+    let server = Server::start(&["--session", "web", "--engine", "WEBJS", "--no-scenario"]);
+    let (status, body) = server.request("GET", "/api/web/presence", "").await;
+    assert_eq!(status, 422, "{body}");
+}
+
+#[tokio::test]
+async fn as_fast_as_possible_goes_to_the_end_of_the_scenario() {
+    let server = Server::start(&["--scenario", "flapping", "--speed", "max"]);
+    let mut last = String::new();
+    for _ in 0..1_000 {
+        last = server.request("GET", "/api/default/presence/5511999990001@c.us", "").await.1;
+        if last.contains("offline")
+            && server.request("GET", "/mock/clock", "").await.1.contains("\"nextTimer\":null")
+        {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(last.contains("offline"), "{last}");
+}
