@@ -46,7 +46,5 @@ pub use host_abi::{self, EngineStatus, PresenceUpdate};
 pub use http_error::HttpError;
 pub use loader::{LoadError, LoadedPlugin, PluginInfo};
 pub use router::BODY_LIMIT;
-pub use sessions::{
-    IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionConfigError, SessionError, SessionSpec,
-};
+pub use sessions::{IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionError, SessionSpec};
 pub use store::{MemoryStore, Store, StoreError};

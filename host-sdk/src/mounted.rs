@@ -194,7 +194,14 @@ impl HostSide for PluginHost {
             return failed(PluginError::new(ErrorKind::NOT_FOUND, message));
         };
         let call = found.engine().call(op, session, Bytes::from(args));
-        Box::pin(async move { Ok(Vec::from(call.await?)) })
+        let subscribes = op.ends_with("Subscribe");
+        Box::pin(async move {
+            let answer = call.await?;
+            if subscribes {
+                gateway.bus.metrics().subscribed(found.name());
+            }
+            Ok(Vec::from(answer))
+        })
     }
 
     fn store(

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use axum::{
     Json,
+    http::header::CONTENT_TYPE,
     response::IntoResponse,
     routing::{MethodRouter, get},
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::gateway::Shared;
+use crate::{gateway::Shared, websocket};
 
 /// The gateway's own paths, which no plugin can have.
 pub(crate) const PATHS: &[&str] = &[
     "/ping",
     "/health",
     "/metrics",
+    "/ws",
     "/api/version",
     "/api/server/version",
     "/api/server/status",
@@ -51,10 +53,55 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> 
             }))
         })
     };
+    let health = {
+        let shared = shared.clone();
+        get(async move || Json(health_of(&shared)))
+    };
+    let metrics = {
+        let shared = shared.clone();
+        get(async move || {
+            let format = "text/plain; version=0.0.4; charset=utf-8";
+            ([(CONTENT_TYPE, format)], shared.bus.metrics().render())
+        })
+    };
+    let socket = {
+        let sessions = Arc::downgrade(shared);
+        let known = move |name: &str| {
+            sessions.upgrade().is_some_and(|shared| shared.sessions.get(name).is_some())
+        };
+        websocket::route(shared.bus.clone(), known)
+    };
     vec![
+        ("/health", health),
+        ("/metrics", metrics),
+        ("/ws", socket),
         ("/ping", get(async || Json(json!({ "message": "pong" })).into_response())),
         ("/api/version", version.clone()),
         ("/api/server/version", version),
         ("/api/server/status", status),
     ]
+}
+
+/// WAHA's health: what is up, what is down, and both. A webhook whose receiver is down is told, and does
+/// not make the server ill.
+fn health_of(shared: &Shared) -> Value {
+    let (mut up, mut down) = (Map::new(), Map::new());
+    for plugin in &*shared.plugins() {
+        up.insert(format!("plugin.{}", plugin.name()), json!({ "status": "up" }));
+    }
+    for endpoint in shared.bus.health() {
+        let session = endpoint.session.as_deref().unwrap_or("*");
+        let name = format!("webhook.{session}.{}", endpoint.endpoint);
+        let waiting = endpoint.waiting;
+        if endpoint.up {
+            up.insert(name, json!({ "status": "up", "waiting": waiting }));
+        } else {
+            let message = endpoint.last_error;
+            let part = json!({ "status": "down", "message": message, "waiting": waiting });
+            down.insert(name, part);
+        }
+    }
+    let mut details = up.clone();
+    details.extend(down.clone());
+    json!({ "status": "ok", "info": up, "error": down, "details": details })
 }

@@ -20,7 +20,7 @@ use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-pub use self::config::{IgnoreConfig, SessionConfig, SessionConfigError};
+pub use self::config::{IgnoreConfig, SessionConfig};
 use crate::{
     engine::{Engine, EngineEvents, Heard, Job, Me, QUEUE_DEPTH, SessionStatus},
     envelope::Envelope,

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Ending, Session, SessionConfig, SessionError, SessionSpec};
+use super::{Ending, Session, SessionConfig, SessionError, SessionSpec, config};
 use crate::{gateway::Shared, http_error::HttpError, router::read_body};
 
 type Answer = Result<Response, HttpError>;
@@ -116,8 +116,11 @@ async fn create_one(gateway: &Arc<Shared>, request: Request) -> Answer {
 }
 
 async fn update_one(gateway: &Shared, name: &str, request: Request) -> Answer {
-    let body = read_object(request).await?;
+    let mut body = read_object(request).await?;
     let session = known(gateway, name)?;
+    if let Some(config) = body.get_mut("config") {
+        config::restore_secrets(config, &session.config());
+    }
     session.configure(read_config(&body)?);
     Ok(Json(brief(&session)).into_response())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::webhook::WebhookConfig;
+use crate::webhook::{ConfigError, WebhookConfig};
 
 /// What is configured for a session.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,23 +17,13 @@ pub struct SessionConfig {
     pub other: Map<String, Value>,
 }
 
-/// What is wrong with a configuration: the field, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct SessionConfigError {
-    /// The field, from the request's body on, for example `config.ignore.groups`.
-    pub field: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
 impl SessionConfig {
     /// Reads `config` of a request to create or change a session.
     ///
     /// # Errors
     ///
     /// Names the first field that is wrong. Fields that this gateway does not know are kept.
-    pub fn from_json(config: &Value) -> Result<Self, SessionConfigError> {
+    pub fn from_json(config: &Value) -> Result<Self, ConfigError> {
         let Some(config) = config.as_object() else {
             return Err(wrong("config", "expected an object"));
         };
@@ -44,12 +34,9 @@ impl SessionConfig {
                 ("metadata", Value::Object(metadata)) => read.metadata = Some(metadata.clone()),
                 ("metadata", _) => return Err(wrong("config.metadata", "expected an object")),
                 ("ignore", ignore) => read.ignore = IgnoreConfig::from_json(ignore)?,
-                ("webhooks", Value::Array(webhooks)) => {
-                    for (at, webhook) in webhooks.iter().enumerate() {
-                        read.webhooks.push(read_webhook(at, webhook)?);
-                    }
+                ("webhooks", webhooks) => {
+                    read.webhooks = WebhookConfig::list_from_json(webhooks, "config.webhooks")?;
                 }
-                ("webhooks", _) => return Err(wrong("config.webhooks", "expected an array")),
                 _ => drop(read.other.insert(name.clone(), value.clone())),
             }
         }
@@ -74,13 +61,20 @@ impl SessionConfig {
     }
 }
 
-fn wrong(field: impl Into<String>, problem: impl Into<String>) -> SessionConfigError {
-    SessionConfigError { field: field.into(), problem: problem.into() }
+fn wrong(field: impl Into<String>, problem: impl Into<String>) -> ConfigError {
+    ConfigError { field: field.into(), problem: problem.into() }
 }
 
-fn read_webhook(at: usize, webhook: &Value) -> Result<WebhookConfig, SessionConfigError> {
-    serde_json::from_value(webhook.clone())
-        .map_err(|error| wrong(format!("config.webhooks[{at}]"), error.to_string()))
+/// Puts the secrets of `before` back where `config`, as it was shown, has their placeholders: what was
+/// read may be written back. A webhook is known again by its URL.
+pub(crate) fn restore_secrets(config: &mut Value, before: &SessionConfig) {
+    let Some(webhooks) = config.get_mut("webhooks").and_then(Value::as_array_mut) else { return };
+    for webhook in webhooks {
+        let known = before.webhooks.iter().find(|known| webhook["url"] == known.url());
+        if let Some(known) = known {
+            known.restore_secrets(webhook);
+        }
+    }
 }
 
 /// Kinds of chats whose events are not wanted (`config.ignore`).
@@ -97,7 +91,7 @@ pub struct IgnoreConfig {
 }
 
 impl IgnoreConfig {
-    fn from_json(ignore: &Value) -> Result<Self, SessionConfigError> {
+    fn from_json(ignore: &Value) -> Result<Self, ConfigError> {
         let Some(ignore) = ignore.as_object() else {
             return Err(wrong("config.ignore", "expected an object"));
         };

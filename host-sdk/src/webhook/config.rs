@@ -336,6 +336,25 @@ fn read_hmac(value: &Value, field: &str) -> Result<Option<HmacConfig>, ConfigErr
     Ok(Some(HmacConfig { key: key.to_owned() }))
 }
 
+impl WebhookConfig {
+    /// Puts this webhook's secrets where `shown`, its JSON, has their placeholders.
+    pub(crate) fn restore_secrets(&self, shown: &mut Value) {
+        if let (Some(hmac), Some(key)) = (&self.hmac, shown.pointer_mut("/hmac/key"))
+            && *key == REDACTED
+        {
+            *key = hmac.key.as_str().into();
+        }
+        let headers = shown.get_mut("customHeaders").and_then(Value::as_array_mut);
+        for header in headers.into_iter().flatten().filter(|header| header["value"] == REDACTED) {
+            let name = header["name"].as_str().unwrap_or_default().to_owned();
+            let known = self.custom_headers.iter().find(|known| known.name == name.as_str());
+            if let Some(value) = known.and_then(|known| known.value.to_str().ok()) {
+                header["value"] = value.into();
+            }
+        }
+    }
+}
+
 /// What was shown in place of a secret must not become the secret when it is written back.
 fn refuse_placeholder(value: &str, field: &str) -> Result<(), ConfigError> {
     if value == REDACTED {

@@ -276,7 +276,8 @@ impl<T: Update> Lanes<T> {
         self.end_flight(&ticket);
         let lane = ticket.lane;
         if update.keys().is_empty() {
-            if spent || self.lanes[lane as usize].fifo.len >= self.limits.fifo_depth {
+            let over = self.bytes > self.limits.bytes;
+            if spent || over || self.lanes[lane as usize].fifo.len >= self.limits.fifo_depth {
                 self.counts.dropped += u64::from(!spent);
                 self.bytes -= ticket.bytes;
                 self.go_on(lane);

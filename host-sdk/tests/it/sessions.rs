@@ -180,3 +180,67 @@ async fn the_api_describes_itself_plugins_and_all_and_shows_a_page() {
     assert_eq!(page.status, 200);
     assert!(page.body.contains("swagger-ui"), "{}", page.body);
 }
+
+#[tokio::test]
+async fn secrets_are_not_shown_and_survive_being_written_back() {
+    let (_engine, router) = gateway().await;
+    let webhooks = json!([{
+        "url": "http://127.0.0.1:1/hook",
+        "events": ["session.status"],
+        "hmac": { "key": "hush" },
+        "customHeaders": [{ "name": "X-Token", "value": "psst" }],
+    }]);
+    let update = json!({ "config": { "webhooks": webhooks } });
+    let (status, shown) = ask(&router, Method::PUT, "/api/sessions/default", update).await;
+    assert_eq!(status, 200);
+    let text = shown.to_string();
+    assert!(!text.contains("hush") && !text.contains("psst"), "{text}");
+    assert_eq!(shown["config"]["webhooks"][0]["hmac"]["key"], "***");
+
+    let back = json!({ "config": shown["config"] });
+    let (status, again) = ask(&router, Method::PUT, "/api/sessions/default", back.clone()).await;
+    assert_eq!((status, &again["config"]), (200, &shown["config"]));
+    let (status, elsewhere) = ask(&router, Method::PUT, "/api/sessions/default", {
+        let mut back = back;
+        back["config"]["webhooks"][0]["url"] = json!("http://127.0.0.1:1/other");
+        back
+    })
+    .await;
+    assert_eq!(status, 400, "a secret does not follow to another URL");
+    let message = elsewhere["message"].as_str().unwrap();
+    assert!(message.starts_with("config.webhooks[0].hmac.key: is the placeholder"), "{message}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_makes_no_sense_is_refused_with_its_field() {
+    let (_engine, router) = gateway().await;
+    let webhooks = json!([{ "url": "nowhere", "events": ["*"] }]);
+    let update = json!({ "config": { "webhooks": webhooks } });
+    let (status, body) = ask(&router, Method::PUT, "/api/sessions/default", update).await;
+    assert_eq!(status, 400);
+    let message = body["message"].as_str().unwrap();
+    assert!(message.starts_with("config.webhooks[0].url: "), "{message}");
+}
+
+#[tokio::test]
+async fn health_and_metrics_tell_of_the_parts() {
+    let (engine, router) = gateway().await;
+    let webhooks = json!([{ "url": "http://user.example/secret?token=1", "events": ["message"] }]);
+    let update = json!({ "config": { "webhooks": webhooks } });
+    ask(&router, Method::PUT, "/api/sessions/default", update).await;
+    let session = engine.session("default");
+    session.event("messages.upsert", "{}".into()).await;
+    session.settled().await;
+
+    let (status, health) = ask(&router, Method::GET, "/health", Value::Null).await;
+    assert_eq!((status, &health["status"]), (200, &json!("ok")));
+    assert_eq!(health["details"]["plugin.counter"]["status"], "up");
+    let text = health.to_string();
+    assert!(text.contains("webhook.default.user.example"), "{text}");
+    assert!(!text.contains("token"), "{text}");
+
+    let metrics = get(&router, "/metrics").await;
+    assert_eq!(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert!(metrics.body.contains("session=\"default\""), "{}", metrics.body);
+    assert!(!metrics.body.contains("token"), "{}", metrics.body);
+}
