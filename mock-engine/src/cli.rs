@@ -2,6 +2,7 @@
 
 mod check;
 mod fuzz;
+mod load;
 mod record;
 mod replay;
 mod scenario;
@@ -50,6 +51,7 @@ enum Command {
     Scenario(scenario::Args),
     Record(record::Args),
     Scrub(scrub::Args),
+    Load(load::Args),
     Fuzz(fuzz::Args),
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Scenario(args) => scenario::run(args),
         Command::Record(args) => record::run(&args),
         Command::Scrub(args) => scrub::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
     };
     match done {

@@ -59,19 +59,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", value_parser = ["NOWEB", "WEBJS"])]
     engine: Option<String>,
 
-    /// Where events are posted to; may be given more than once
-    #[arg(long, value_name = "URL", env = "WHATSAPP_HOOK_URL")]
-    webhook: Vec<String>,
-
-    /// Which events are posted, comma separated; `*` is all
-    #[arg(
-        long,
-        value_name = "EVENTS",
-        env = "WHATSAPP_HOOK_EVENTS",
-        value_delimiter = ',',
-        default_value = "presence.update,session.status"
-    )]
-    webhook_events: Vec<String>,
+    #[command(flatten)]
+    webhooks: super::webhooks::Args,
 
     /// The key that callers show in X-Api-Key; plain, or sha512:HEX
     #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
@@ -137,11 +126,13 @@ async fn serve(
         Speed::Times(speed) => Pace::Running { speed },
         Speed::Stepped | Speed::Max => Pace::Stepped,
     };
-    let (urls, events) = (args.webhook.clone(), args.webhook_events);
+    let delivery = args.webhooks.delivery();
+    let webhooks: Vec<String> =
+        delivery.global_webhooks.iter().map(|webhook| webhook.url().to_owned()).collect();
     let mut builder = MockWaha::builder()
         .scenario(scenario)
         .pace(pace)
-        .gateway(move |gateway| super::webhooks::add(gateway, &urls, &events));
+        .gateway(move |gateway| gateway.delivery(delivery));
     if let Some(seed) = args.seed {
         builder = builder.seed(seed);
     }
@@ -156,7 +147,7 @@ async fn serve(
     if matches!(args.speed, Speed::Max) {
         tokio::spawn(hurry(waha.clone()));
     }
-    let screen = screen(&waha, address, args.speed, &args.webhook, api_key.is_some());
+    let screen = screen(&waha, address, args.speed, &webhooks, api_key.is_some());
     let mut stdout = io::stdout();
     writeln!(stdout, "{screen}listening on http://{address}")?;
     stdout.flush()?;

@@ -1,11 +1,77 @@
 //! Webhooks of the command line and the environment.
 
-use host_sdk::GatewayBuilder;
+use std::path::PathBuf;
 
-/// Adds a webhook for each URL, for these events.
-pub(super) fn add(gateway: GatewayBuilder, urls: &[String], events: &[String]) -> GatewayBuilder {
-    if !urls.is_empty() {
-        tracing::warn!(?urls, ?events, "this build delivers no webhooks");
+use host_sdk::{
+    egress::Egress,
+    event_bus::DeliverySettings,
+    webhook::{Tls, WebhookConfig},
+};
+
+use super::usage;
+
+/// Where events are posted to.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Webhooks")]
+pub(super) struct Args {
+    /// Where events are posted to; may be given more than once [env: WHATSAPP_HOOK_URL]
+    ///
+    /// WAHA's other variables hold for each: WHATSAPP_HOOK_HMAC_KEY, _RETRIES_POLICY,
+    /// _RETRIES_DELAY_SECONDS, _RETRIES_ATTEMPTS, _CUSTOM_HEADERS.
+    #[arg(long = "webhook", value_name = "URL")]
+    urls: Vec<String>,
+
+    /// Which events are posted, comma separated; all unless said [env: WHATSAPP_HOOK_EVENTS]
+    #[arg(long = "webhook-events", value_name = "EVENTS")]
+    events: Option<String>,
+
+    /// Certificates (PEM) that HTTPS receivers may also show
+    #[arg(long = "webhook-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// Believe HTTPS receivers whatever they show
+    #[arg(long = "webhook-insecure")]
+    insecure: bool,
+
+    /// Post to addresses of the public Internet only
+    #[arg(long)]
+    strict_egress: bool,
+}
+
+impl Args {
+    /// The settings; ends the program when one of them makes no sense.
+    pub(super) fn delivery(&self) -> DeliverySettings {
+        let tls = Tls::new(self.ca.as_deref(), self.insecure)
+            .unwrap_or_else(|error| usage(format_args!("--webhook-ca: {error}")));
+        DeliverySettings {
+            global_webhooks: self.webhooks(),
+            egress: if self.strict_egress { Egress::Strict } else { Egress::Open },
+            tls,
+            ..DeliverySettings::default()
+        }
     }
-    gateway
+
+    fn webhooks(&self) -> Vec<WebhookConfig> {
+        if self.urls.is_empty() {
+            return self.read(None);
+        }
+        self.urls.iter().flat_map(|url| self.read(Some(url))).collect()
+    }
+
+    /// WAHA's variables, with what the command line says in their place.
+    fn read(&self, url: Option<&str>) -> Vec<WebhookConfig> {
+        let lookup = |name: &str| match name {
+            "WHATSAPP_HOOK_URL" if url.is_some() => url.map(str::to_owned),
+            "WHATSAPP_HOOK_EVENTS" if self.events.is_some() => self.events.clone(),
+            name => std::env::var(name).ok(),
+        };
+        WebhookConfig::from_env(lookup).unwrap_or_else(|error| {
+            let flag = match error.field.as_str() {
+                "WHATSAPP_HOOK_URL" if url.is_some() => "--webhook",
+                "WHATSAPP_HOOK_EVENTS" if self.events.is_some() => "--webhook-events",
+                other => other,
+            };
+            usage(format_args!("{flag}: {}", error.problem))
+        })
+    }
 }
