@@ -292,6 +292,6 @@ fn into_http(answer: host_abi::Response) -> Result<Response, HttpError> {
         };
         response.headers_mut().append(name, value);
     }
-    *response.body_mut() = Body::from(answer.into_body());
+    *response.body_mut() = Body::from(Bytes::from_owner(answer.into_body()));
     Ok(response)
 }

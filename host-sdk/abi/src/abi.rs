@@ -387,10 +387,20 @@ impl Response {
         &self.body
     }
 
-    /// Gives the body away.
+    /// Gives the body away, without copying it out of the other side's memory.
     #[must_use]
-    pub fn into_body(self) -> Vec<u8> {
-        self.body.into()
+    pub fn into_body(self) -> OwnedBody {
+        OwnedBody(self.body)
+    }
+}
+
+/// A body that stays where the side that wrote it put it.
+#[derive(Debug)]
+pub struct OwnedBody(RVec<u8>);
+
+impl AsRef<[u8]> for OwnedBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
