@@ -211,7 +211,7 @@ impl fmt::Display for Need {
             Self::WebSocket => f.write_str("the WebSocket /ws"),
             Self::ApiKey => f.write_str("a target that asks for an API key, and --api-key"),
             Self::OtherEngine => {
-                f.write_str("a session on another engine: --other-engine-session NAME")
+                f.write_str("a session on another engine than NOWEB: --other-engine-session NAME")
             }
         }
     }

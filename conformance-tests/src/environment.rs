@@ -23,7 +23,7 @@ use crate::{
 pub struct Settings {
     /// The session under test.
     pub session: String,
-    /// A session on another engine than NOWEB, if there is one.
+    /// A session on another engine than NOWEB; the first that the target lists unless said.
     pub other_engine_session: Option<String>,
     /// How long one answer, and one webhook, may take.
     pub timeout: Duration,
@@ -66,19 +66,15 @@ impl Environment {
         target: Target,
         driver: Box<dyn Driver>,
         receiver: Receiver,
-        settings: Settings,
+        mut settings: Settings,
     ) -> Self {
-        let no_sessions = match target.get("/api/sessions").send(&Trace::default()).await {
-            Ok(answer)
-                if answer.status == 200 && answer.body.trim_ascii_start().starts_with(b"[") =>
-            {
+        let no_sessions = match sessions(&target).await {
+            Ok(sessions) => {
+                let other = || sessions.iter().find_map(on_another_engine);
+                settings.other_engine_session = settings.other_engine_session.or_else(other);
                 None
             }
-            Ok(answer) => Some(format!(
-                "the target has no sessions API: GET /api/sessions answered {}",
-                answer.status.as_u16()
-            )),
-            Err(halt) => Some(format!("GET /api/sessions: {halt}")),
+            Err(why) => Some(why),
         };
         let (hooked, statuses, undo) = (OnceCell::new(), OnceCell::new(), Mutex::default());
         Self { target, driver, receiver, settings, no_sessions, hooked, statuses, undo }
@@ -156,6 +152,23 @@ impl Environment {
     pub(crate) fn no_faults(session: &str) -> Undo {
         Undo::Step(Step { session: session.to_owned(), action: Action::Faults { send: None } })
     }
+}
+
+/// The target's sessions, or why it has no sessions API.
+async fn sessions(target: &Target) -> Result<Vec<Value>, String> {
+    let answer = target.get("/api/sessions").send(&Trace::default()).await;
+    let answer = answer.map_err(|halt| format!("GET /api/sessions: {halt}"))?;
+    let found = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
+    found.ok_or_else(|| {
+        let status = answer.status.as_u16();
+        format!("the target has no sessions API: GET /api/sessions answered {status}")
+    })
+}
+
+/// The session's name, when it says that it is on another engine than NOWEB.
+fn on_another_engine(session: &Value) -> Option<String> {
+    let engine = session.pointer("/engine/engine")?.as_str()?;
+    (engine != "NOWEB").then(|| session["name"].as_str().map(str::to_owned))?
 }
 
 impl fmt::Debug for Environment {

@@ -148,7 +148,7 @@ async fn then_get_all(cx: Context) -> Verdict {
 async fn then_webhook(cx: Context) -> Verdict {
     let (cx, hook) = cx.hooked().await?;
     let contact = cx.subscribed_contact().await?;
-    cx.does(&contact, Becomes::Typing).await?;
+    cx.does(&contact, Becomes::Recording).await?;
     cx.presence_update(&hook, &contact).await?;
     Ok(())
 }

@@ -61,8 +61,8 @@ pub(crate) fn checks() -> Vec<Check> {
         )
         .needs(&[WebSocket, ApiKey]),
         Check::may(
-            "websocket/unknown-event-closes-with-4001",
-            "A socket that asks for an event that does not exist is closed with 4001 and a reason.",
+            "websocket/unknown-session-closes-with-4001",
+            "A socket for a session that does not exist is closed with 4001 and a reason.",
             |cx| Box::pin(closes_with_4001(cx)),
         )
         .needs(&[WebSocket]),
@@ -164,7 +164,7 @@ async fn wrong_key(cx: Context) -> Verdict {
 }
 
 async fn closes_with_4001(cx: Context) -> Verdict {
-    let socket = open(&cx, cx.session(), "events=no.such.event").await?;
+    let socket = open(&cx, &cx.session_name(), "events=presence.update").await?;
     let ended = socket.ended(cx.timeout()).await?;
     let right = matches!(&ended, Ended::Closed(4001, reason) if !reason.is_empty());
     ensure(right, "closed with 4001 and a reason", || format!("{ended:?}"))?;

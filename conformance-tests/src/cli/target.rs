@@ -21,7 +21,7 @@ pub(super) struct TargetArgs {
     #[arg(long, value_name = "NAME", default_value = "default")]
     session: String,
 
-    /// A session on another engine than NOWEB, which has no presence
+    /// A session on another engine than NOWEB, which has no presence; found unless said
     #[arg(long, value_name = "NAME")]
     other_engine_session: Option<String>,
 

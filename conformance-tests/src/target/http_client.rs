@@ -1,6 +1,6 @@
 //! An HTTP client that follows no redirect and repeats nothing.
 
-use std::error::Error;
+use std::{error::Error, sync::LazyLock};
 
 use http::Request;
 use http_body_util::{BodyExt, Full, Limited};
@@ -22,11 +22,15 @@ const LIMIT: usize = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient(Client<HttpsConnector<HttpConnector>, Body>);
 
+/// Shared, because reading the roots of trust takes a while.
+static CONNECTOR: LazyLock<HttpsConnector<HttpConnector>> = LazyLock::new(|| {
+    HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build()
+});
+
 impl HttpClient {
     pub(crate) fn new() -> Self {
-        let connector =
-            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-        Self(Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(connector))
+        let mut client = Client::builder(TokioExecutor::new());
+        Self(client.retry_canceled_requests(false).build(CONNECTOR.clone()))
     }
 
     /// Sends a request and reads the whole answer; what went wrong is said in a sentence.

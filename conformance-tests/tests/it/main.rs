@@ -1,0 +1,12 @@
+//! The suite against our own gateway, with the presence plugin loaded from its library, over real
+//! sockets; and against servers that are broken or are not ours at all.
+
+mod ours;
+mod suite;
+
+mod documentation;
+mod every_check;
+mod mutants;
+mod presence_table;
+mod properties;
+mod strangers;

@@ -1,0 +1,95 @@
+//! What a mutant has seen go by.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    look::{chat_of_get, chat_of_subscribe, stanza_of},
+    proxy::{Call, Post, Reply},
+};
+
+/// What went over the proxy so far.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// How often something happened, by a name that the mutant gives it.
+    counts: BTreeMap<String, u32>,
+    /// Chats that were subscribed to by POST.
+    pub(crate) subscribed: BTreeSet<String>,
+    /// Chats that were asked for by GET.
+    pub(crate) asked: BTreeSet<String>,
+    /// The last stanza of each chat, and the one before.
+    pub(crate) stanzas: BTreeMap<String, Vec<Value>>,
+    /// Engine events of each chat: the words.
+    pub(crate) words: BTreeMap<String, String>,
+    /// The webhooks of each chat.
+    pub(crate) posts: BTreeMap<String, Vec<Post>>,
+    /// Sessions that were made.
+    pub(crate) sessions: BTreeSet<String>,
+    /// Texts to remember, by a name that the mutant gives them.
+    pub(crate) notes: BTreeMap<String, String>,
+    /// A webhook that the receiver did not take.
+    pub(crate) failed: Option<Post>,
+    /// Webhooks that the mutant makes up.
+    pub(crate) outbox: Vec<Post>,
+}
+
+impl Memory {
+    /// Counts, and says how often it was counted by now.
+    pub(crate) fn count(&mut self, what: impl Into<String>) -> u32 {
+        let count = self.counts.entry(what.into()).or_default();
+        *count += 1;
+        *count
+    }
+
+    pub(super) fn sees_call(&mut self, call: &Call) {
+        if let Some((chat, stanza)) = stanza_of(call) {
+            self.stanzas.entry(chat).or_default().push(stanza);
+        }
+        if call.path.ends_with("/events") && call.path.starts_with("/mock") {
+            let body = call.json();
+            let presences = body.pointer("/data/presences").and_then(Value::as_object);
+            if let Some((_, record)) = presences.and_then(|it| it.iter().next()) {
+                let chat = body["data"]["id"].as_str().unwrap_or_default();
+                let word = record["lastKnownPresence"].as_str().unwrap_or_default();
+                self.words.insert(outward(chat), word.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn saw_reply(&mut self, call: &Call, reply: &Reply) {
+        let went_well = (200..300).contains(&reply.status);
+        if let Some(chat) = chat_of_subscribe(call).filter(|_| went_well) {
+            self.subscribed.insert(chat);
+        }
+        if let Some(chat) = chat_of_get(call) {
+            self.asked.insert(chat);
+        }
+        if call.method == "POST" && call.path == "/api/sessions" {
+            if let Some(name) = call.json()["name"].as_str() {
+                self.sessions.insert(name.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn sees_post(&mut self, post: &Post) {
+        if let Some(chat) = post.json().pointer("/payload/id").and_then(Value::as_str) {
+            self.posts.entry(chat.to_owned()).or_default().push(post.clone());
+        }
+    }
+
+    /// The stanza before the last one of a chat.
+    pub(crate) fn before(&self, chat: &str) -> Option<&Value> {
+        self.stanzas.get(chat).and_then(|all| all.iter().rev().nth(1))
+    }
+
+    /// The last stanza of a chat.
+    pub(crate) fn last(&self, chat: &str) -> Option<&Value> {
+        self.stanzas.get(chat).and_then(|all| all.last())
+    }
+}
+
+/// `…@c.us` for `…@s.whatsapp.net`.
+pub(crate) fn outward(jid: &str) -> String {
+    jid.replace("@s.whatsapp.net", "@c.us")
+}

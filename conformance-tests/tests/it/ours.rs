@@ -1,0 +1,126 @@
+//! Our own server: the gateway on the mock engine, the plugin from its library, on a free port.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use host_sdk::Pace;
+use mock_engine::{MockWaha, Scenario};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+
+/// The key that it asks for.
+pub(crate) const KEY: &str = "a-key-of-ours";
+
+/// A running server; it stops when it is dropped.
+pub(crate) struct Ours {
+    pub(crate) url: String,
+    _stop: oneshot::Sender<()>,
+    _server: JoinHandle<()>,
+    next: AtomicU16,
+}
+
+impl Ours {
+    pub(crate) async fn start() -> Self {
+        let sessions = "[sessions.default]\n[sessions.web]\nengine = \"WEBJS\"\n";
+        let waha = MockWaha::builder()
+            .scenario(Scenario::parse(sessions).unwrap())
+            .pace(Pace::Running { speed: 1.0 })
+            .seed(1)
+            .api_key(KEY)
+            .gateway(|gateway| {
+                let config = json!({ "firstUpdateWaitMs": 250, "resubscribePauseMs": 1 });
+                gateway.plugin_config("presence", config)
+            })
+            .build()
+            .unwrap();
+        waha.begin().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            let told = async {
+                let _ = stopped.await;
+            };
+            let _ = waha.gateway().serve(listener, told).await;
+        });
+        Self { url, _stop: stop, _server: server, next: AtomicU16::new(0) }
+    }
+
+    /// A new session that works, so that what happens in it is nobody else's.
+    pub(crate) async fn new_session(&self) -> String {
+        let name = format!("of-its-own-{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let made = self.call("POST", "/api/sessions", Some(&json!({ "name": name }))).await;
+        assert_eq!(made.0, 201, "{}", made.1);
+        self.works(&name).await;
+        name
+    }
+
+    /// Waits until the session works; each look is a request, which paces it.
+    pub(crate) async fn works(&self, session: &str) {
+        for _ in 0..2_000 {
+            let (_, session) = self.call("GET", &format!("/api/sessions/{session}"), None).await;
+            if session.contains("\"WORKING\"") {
+                return;
+            }
+        }
+        panic!("the session does not come to work");
+    }
+
+    /// A request, and the status and text of its answer.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, String) {
+        crate::suite::call(&self.url, method, path, body).await
+    }
+
+    /// A stanza arrives.
+    pub(crate) async fn stanza(&self, session: &str, stanza: &Value) {
+        let path = format!("/mock/sessions/{session}/stanzas");
+        let (status, answer) = self.call("POST", &path, Some(stanza)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// The engine emits an event.
+    pub(crate) async fn event(&self, session: &str, event: &Value) {
+        let path = format!("/mock/sessions/{session}/events");
+        let (status, answer) = self.call("POST", &path, Some(event)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+/// A receiver of webhooks that hands on each body.
+pub(crate) struct Inbox {
+    pub(crate) server: MockServer,
+    bodies: tokio::sync::mpsc::UnboundedReceiver<String>,
+}
+
+struct HandOn(tokio::sync::mpsc::UnboundedSender<String>);
+
+impl Respond for HandOn {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let _ = self.0.send(String::from_utf8_lossy(&request.body).into_owned());
+        ResponseTemplate::new(200)
+    }
+}
+
+impl Inbox {
+    pub(crate) async fn open() -> Self {
+        let server = MockServer::start().await;
+        let (sender, bodies) = tokio::sync::mpsc::unbounded_channel();
+        Mock::given(any()).respond_with(HandOn(sender)).mount(&server).await;
+        Self { server, bodies }
+    }
+
+    /// The next body that says this.
+    pub(crate) async fn next(&mut self, says: &str) -> String {
+        loop {
+            let body = self.bodies.recv().await.expect("a webhook");
+            if body.contains(says) {
+                return body;
+            }
+        }
+    }
+}
