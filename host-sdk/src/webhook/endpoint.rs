@@ -237,6 +237,7 @@ impl Endpoint {
                 if probe {
                     state.breaker.probe_sent();
                 }
+                self.show(&mut state);
                 Job::Send { taken, target: self.target.read().clone(), probe }
             }
             None if state.retired => {

@@ -659,9 +659,12 @@ impl<T: Update> Lanes<T> {
         let update = self.unlink(lane, slot)?;
         let bytes = update.bytes();
         self.in_flight += 1;
-        let lane_ref = &mut self.lanes[lane as usize];
-        lane_ref.phase = Phase::InFlight;
-        let ticket = Ticket { lane, generation: lane_ref.generation, seq, bytes };
+        let state = &mut self.lanes[lane as usize];
+        if state.queue.len == 0 && state.aside == 0 {
+            state.index = None;
+        }
+        state.phase = Phase::InFlight;
+        let ticket = Ticket { lane, generation: state.generation, seq, bytes };
         Some(Taken { update, folded, ticket })
     }
 
@@ -869,9 +872,6 @@ impl<T: Update> Lanes<T> {
                     index.swap_remove(&**key);
                 }
             }
-        }
-        if state.queue.len == 0 && state.aside == 0 {
-            state.index = None;
         }
         self.free_slots.push(slot);
         Some(update)

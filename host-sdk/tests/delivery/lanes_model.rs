@@ -186,11 +186,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Deliver),
         2 => Just(Step::Fail),
     ];
-    vec(step, 0..200)
+    vec(step, 0..120)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_lane_hands_out_what_the_plain_model_hands_out(

@@ -1,0 +1,140 @@
+//! Events over a WebSocket: the same bodies, pings on the clock, and a slow socket.
+
+use std::{future::IntoFuture, net::SocketAddr, time::Duration};
+
+use axum::Router;
+use futures_util::{SinkExt, StreamExt};
+use host_sdk::{event_bus::DeliverySettings, webhook::lane::Limits, websocket};
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, protocol::frame::coding::CloseCode},
+};
+
+use crate::receiver::Stage;
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn serve(stage: &Stage) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let route = websocket::route(stage.bus.clone(), |session| session == "default");
+    tokio::spawn(axum::serve(listener, Router::new().route("/ws", route)).into_future());
+    address
+}
+
+/// Connects and waits until the gateway knows of it.
+async fn connect(stage: &Stage, address: SocketAddr, query: &str) -> Client {
+    let open = || stage.bus.metrics().render().contains("waha_open_sockets 1\n");
+    let (client, _) = connect_async(format!("ws://{address}/ws?{query}")).await.unwrap();
+    while !open() {
+        tokio::task::yield_now().await;
+    }
+    client
+}
+
+async fn next(client: &mut Client) -> Message {
+    let patience = Duration::from_secs(30);
+    tokio::time::timeout(patience, client.next()).await.expect("nothing came").unwrap().unwrap()
+}
+
+async fn payload(client: &mut Client) -> Value {
+    let message = next(client).await.into_text().unwrap();
+    let body: Value = serde_json::from_str(&message).unwrap();
+    body["payload"].clone()
+}
+
+#[tokio::test]
+async fn a_socket_gets_the_events_it_asked_for() {
+    let stage = Stage::with(Vec::new());
+    let address = serve(&stage).await;
+    let query = "session=default&events=presence.update&events=other&x-api-key=1";
+    let mut client = connect(&stage, address, query).await;
+    stage.emit_fifo(1);
+    stage.emit("chat", "key", 2);
+    stage.emit("chat", "key", 3);
+    assert_eq!((payload(&mut client).await, payload(&mut client).await), (2.into(), 3.into()));
+    client.close(None).await.unwrap();
+    while stage.bus.metrics().render().contains("waha_open_sockets 1\n") {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_accepted_and_closed_with_a_reason() {
+    let stage = Stage::with(Vec::new());
+    let address = serve(&stage).await;
+    for (query, expected) in [
+        ("session=nobody&events=*", "session: there is no session \"nobody\"; * is all"),
+        ("session=default", "events: is missing; expected names of events, or * for all"),
+    ] {
+        let (mut client, _) = connect_async(format!("ws://{address}/ws?{query}")).await.unwrap();
+        let Message::Close(Some(frame)) = next(&mut client).await else { panic!("not closed") };
+        assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::from(4001), expected));
+    }
+}
+
+#[tokio::test]
+async fn a_ping_comes_every_ten_seconds_and_silence_ends_the_socket() {
+    let stage = Stage::with(Vec::new());
+    let address = serve(&stage).await;
+    let mut client = connect(&stage, address, "events=*").await;
+    for _ in 0..3 {
+        assert_eq!(stage.wait_out().await.as_secs(), 10);
+        assert!(matches!(next(&mut client).await, Message::Ping(_)));
+        client.flush().await.unwrap();
+        // The pong has come when what was sent after it has had its effect: nothing else tells.
+        client.send(Message::Text("here".into())).await.unwrap();
+        stage.clock.next_timer().await;
+        heard(&stage, &mut client).await;
+    }
+    // From here on the client reads nothing, so it answers no ping.
+    stage.wait_out().await;
+    stage.wait_out().await;
+    while stage.bus.metrics().render().contains("waha_open_sockets 1\n") {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An event's way through the socket's task: by then it has read what came before.
+async fn heard(stage: &Stage, client: &mut Client) {
+    stage.emit("chat", "key", 1);
+    payload(client).await;
+}
+
+#[tokio::test]
+async fn a_slow_socket_is_folded_and_holds_nobody_up() {
+    let limits = Limits { lane_depth: 4, ..Limits::default() };
+    let stage = Stage::new(DeliverySettings { limits, ..DeliverySettings::default() });
+    let address = serve(&stage).await;
+    let mut client = connect(&stage, address, "session=*&events=*").await;
+    // More than the sockets' buffers hold, before the client reads anything.
+    const EVENTS: u64 = 200_000;
+    for n in 1..=EVENTS {
+        stage.emit("chat", "key", n);
+        if n % 1_000 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(stage.count("conflated_total") > 0);
+    let (mut last, mut got) = (0, 0);
+    while last < EVENTS {
+        let seen = payload(&mut client).await.as_u64().unwrap();
+        assert!(seen > last, "went back from {last} to {seen}");
+        (last, got) = (seen, got + 1);
+    }
+    assert!(got < EVENTS);
+}
+
+#[tokio::test]
+async fn a_socket_is_closed_as_going_away_when_the_gateway_ends() {
+    let stage = Stage::with(Vec::new());
+    let address = serve(&stage).await;
+    let mut client = connect(&stage, address, "events=*").await;
+    stage.emit("chat", "key", 1);
+    stage.drain().await;
+    assert_eq!(payload(&mut client).await, 1);
+    let Message::Close(Some(frame)) = next(&mut client).await else { panic!("not closed") };
+    assert_eq!(frame.code, CloseCode::Away);
+}
