@@ -591,8 +591,8 @@ pub(crate) fn cross_async<T>(future: impl Future<Output = T> + Send + 'static) -
 mod tests {
     #[test]
     fn a_plugin_is_exported_under_the_name_that_a_host_looks_for() {
-        let name = abi_stable::library::mangled_root_module_loader_name();
+        let name = abi_stable::library::ROOT_MODULE_LOADER_NAME;
         assert_eq!(name, "_1as_0lib_1header_0root_bmodule_bloader");
-        assert!(include_str!("plugin.rs").contains(&name));
+        assert!(include_str!("plugin.rs").contains(name));
     }
 }

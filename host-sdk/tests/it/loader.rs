@@ -42,6 +42,14 @@ fn a_plugin_loads_and_says_what_it_is() {
 }
 
 #[test]
+fn what_a_plugin_logs_reaches_the_host() {
+    let fake = FakeHost::new();
+    let plugin = loader::load(library("counter_plugin")).unwrap();
+    plugin.create(fake.clone(), b"", None).unwrap();
+    assert_eq!(fake.log(), ["counter_plugin: counting sessions=0"]);
+}
+
+#[test]
 fn one_file_loads_twice_as_two_libraries() {
     loader::load(library("counter_plugin")).unwrap();
     loader::load(library("counter_plugin")).unwrap();
