@@ -100,8 +100,8 @@ async fn read<T: DeserializeOwned>(request: Request, example: &str) -> Result<T,
 }
 
 /// The status codes of what the mock refuses.
-fn refused(error: MockError) -> HttpError {
-    let status = match &error {
+fn refused(error: &MockError) -> HttpError {
+    let status = match error {
         MockError::Session { .. } | MockError::World(WorldError::Unknown { .. }) => {
             StatusCode::NOT_FOUND
         }

@@ -155,7 +155,7 @@ impl Dice {
 }
 
 /// The same stanza, saying a status that nobody knows.
-pub fn with_unknown_status(stanza: Node) -> Node {
+pub fn with_unknown_status(stanza: &Node) -> Node {
     let from = stanza.get("from").unwrap_or_default().to_owned();
     let node = Node::new("chatstate").attr("from", from);
     let node = match stanza.get("participant") {

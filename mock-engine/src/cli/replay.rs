@@ -70,12 +70,15 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if args.speed.is_some_and(|speed| !(speed.is_finite() && speed > 0.0)) {
         usage("--speed: expected a number above 0");
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all();
+    // One step at a time leaves nothing to do for a second thread.
+    let mut runtime = match args.workers {
+        None => tokio::runtime::Builder::new_current_thread(),
+        Some(_) => tokio::runtime::Builder::new_multi_thread(),
+    };
     if let Some(workers) = args.workers {
         runtime.worker_threads(workers.max(1));
     }
-    runtime.build()?.block_on(replay(args))
+    runtime.enable_all().build()?.block_on(replay(args))
 }
 
 async fn replay(args: &Args) -> Result<ExitCode> {

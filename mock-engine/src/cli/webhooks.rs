@@ -13,6 +13,7 @@ use super::usage;
 /// Where events are posted to.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Webhooks")]
+#[group(skip)]
 pub(super) struct Args {
     /// Where events are posted to; may be given more than once [env: WHATSAPP_HOOK_URL]
     ///

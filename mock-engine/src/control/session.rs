@@ -35,7 +35,7 @@ pub(super) async fn stanzas(
             .collect::<Result<_, _>>()?,
         one => vec![stanza(one, "$")?],
     };
-    let events = stage.mock().inject(&session, stanzas).await.map_err(refused)?;
+    let events = stage.mock().inject(&session, stanzas).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
     let events: Vec<Value> = events.iter().map(Event::to_json).collect();
     Ok(Json(json!({ "events": events })))
@@ -62,7 +62,7 @@ pub(super) async fn events(
     let events = Event::list_from_json(&body(request).await?)
         .map_err(|error| HttpError::bad_request(format!("malformed event: {error}")))?;
     let handed = events.len();
-    stage.mock().hand(&session, events).await.map_err(refused)?;
+    stage.mock().hand(&session, events).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
     Ok(Json(json!({ "handed": handed })))
 }
@@ -99,14 +99,14 @@ pub(super) async fn journal(
         HttpError::bad_request(format!("match: {part:?} is not name=value, as in {example}"))
     })?;
     let mock = stage.mock();
-    let mut entries = mock.journal(&session, query.since).map_err(refused)?;
+    let mut entries = mock.journal(&session, query.since).map_err(|error| refused(&error))?;
     entries.retain(|entry| matcher.matches(&entry.node));
     if let Some(wait) = query.wait.filter(|_| entries.is_empty()) {
         let wait = wait.min(LONGEST_WAIT).duration();
         let sent = tokio::time::timeout(wait, mock.sent(&session, query.since, &matcher)).await;
-        entries = sent.unwrap_or_else(|_| Ok(Vec::new())).map_err(refused)?;
+        entries = sent.unwrap_or_else(|_| Ok(Vec::new())).map_err(|error| refused(&error))?;
     }
-    let dropped = mock.journal_dropped(&session).map_err(refused)?;
+    let dropped = mock.journal_dropped(&session).map_err(|error| refused(&error))?;
     Ok(Json(json!({ "entries": entries, "dropped": dropped })))
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn clear_journal(
     State(stage): State<Stage>,
     Path(session): Path<String>,
 ) -> Result<Json<Value>, HttpError> {
-    stage.mock().clear_journal(&session).map_err(refused)?;
+    stage.mock().clear_journal(&session).map_err(|error| refused(&error))?;
     Ok(Json(json!({})))
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn status(
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let StatusBody { status } = read(request, r#"{"status":"WORKING"}"#).await?;
-    stage.mock().set_status(&session, status).await.map_err(refused)?;
+    stage.mock().set_status(&session, status).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
     Ok(Json(json!({ "status": status })))
 }
@@ -153,7 +153,7 @@ pub(super) async fn connection(
 ) -> Result<Json<Value>, HttpError> {
     let body: ConnectionBody = read(request, r#"{"state":"close","code":428}"#).await?;
     let code = body.code.unwrap_or(428);
-    stage.mock().connection(&session, body.state, code).await.map_err(refused)?;
+    stage.mock().connection(&session, body.state, code).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
     Ok(Json(json!({ "state": body.state })))
 }
@@ -163,7 +163,7 @@ pub(super) async fn faults(
     State(stage): State<Stage>,
     Path(session): Path<String>,
 ) -> Result<Json<Faults>, HttpError> {
-    stage.mock().faults(&session).map(Json).map_err(refused)
+    stage.mock().faults(&session).map(Json).map_err(|error| refused(&error))
 }
 
 /// `PUT …/faults`: replaces them all.
@@ -173,6 +173,6 @@ pub(super) async fn set_faults(
     request: Request,
 ) -> Result<Json<Faults>, HttpError> {
     let faults: Faults = read(request, r#"{"send":"error"} or {"drop":0.1}"#).await?;
-    stage.mock().set_faults(&session, &faults).map_err(refused)?;
+    stage.mock().set_faults(&session, &faults).map_err(|error| refused(&error))?;
     Ok(Json(faults))
 }

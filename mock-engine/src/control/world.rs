@@ -51,7 +51,7 @@ pub(super) async fn act(
     let body: ActBody = read(request, r#"{"does":"typing","in":"team"}"#).await?;
     let (chat, text) = (body.r#in.as_deref(), body.text.as_deref());
     let act = Act { who: &who, does: body.does, chat, text, session: Some(&session) };
-    let events = stage.mock().act(act).await.map_err(refused)?;
+    let events = stage.mock().act(act).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
     let events: Vec<Value> = events.iter().map(|(_, event)| event.to_json()).collect();
     Ok(Json(json!({ "events": events })))
@@ -93,7 +93,7 @@ pub(super) async fn reset(
         (None, Some(seed)) => Some(Scenario { seed: Some(seed), ..(*mock.scenario()).clone() }),
         (None, None) => None,
     };
-    mock.reset(scenario).await.map_err(refused)?;
+    mock.reset(scenario).await.map_err(|error| refused(&error))?;
     stage.forget_unmet();
     mock.settled().await;
     stage.play().await;

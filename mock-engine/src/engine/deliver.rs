@@ -28,7 +28,7 @@ impl MockEngine {
             tracing::debug!(session, %stanza, "a fault drops a stanza");
             return Vec::new();
         }
-        let stanza = if fate.unknown { with_unknown_status(stanza) } else { stanza };
+        let stanza = if fate.unknown { with_unknown_status(&stanza) } else { stanza };
         if let Some(late) = fate.late {
             self.deliver_later(session, stanza, late);
             return Vec::new();

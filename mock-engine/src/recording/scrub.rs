@@ -4,7 +4,7 @@
 //! to do with their own: one person stays one person, and nothing leads back. What is not known to be
 //! harmless is replaced.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
@@ -54,11 +54,11 @@ const FILLER: &str =
 #[derive(Debug)]
 pub struct Scrubber {
     chance: ChaCha8Rng,
-    people: IndexMap<String, String>,
-    lids: IndexMap<String, String>,
-    groups: IndexMap<String, String>,
+    people: StandIns,
+    lids: StandIns,
+    groups: StandIns,
     names: IndexMap<String, String>,
-    ids: IndexMap<String, String>,
+    ids: StandIns,
     sessions: IndexMap<String, String>,
 }
 
@@ -67,11 +67,11 @@ impl Scrubber {
     pub fn new(seed: u64) -> Self {
         Self {
             chance: ChaCha8Rng::seed_from_u64(seed),
-            people: IndexMap::new(),
-            lids: IndexMap::new(),
-            groups: IndexMap::new(),
+            people: StandIns::default(),
+            lids: StandIns::default(),
+            groups: StandIns::default(),
             names: IndexMap::new(),
-            ids: IndexMap::new(),
+            ids: StandIns::default(),
             sessions: IndexMap::new(),
         }
     }
@@ -184,42 +184,45 @@ impl Scrubber {
     /// No country has the code 999, so no new number is anybody's.
     fn person(&mut self, user: &str) -> String {
         let Self { people, chance, .. } = self;
-        stand_in(people, user, || format!("999{:010}", chance.random_range(0..10_000_000_000_u64)))
+        people.of(user, || format!("999{:010}", chance.random_range(0..10_000_000_000_u64)))
     }
 
     fn lid(&mut self, user: &str) -> String {
         let Self { lids, chance, .. } = self;
-        stand_in(lids, user, || format!("999{:012}", chance.random_range(0..1_000_000_000_000_u64)))
+        lids.of(user, || format!("999{:012}", chance.random_range(0..1_000_000_000_000_u64)))
     }
 
     fn group(&mut self, user: &str) -> String {
         let Self { groups, chance, .. } = self;
         let new = || format!("999{:015}", chance.random_range(0..1_000_000_000_000_000_u64));
-        stand_in(groups, user, new)
+        groups.of(user, new)
     }
 
     fn id(&mut self, id: &str) -> String {
         let Self { ids, chance, .. } = self;
-        stand_in(ids, id, || format!("3EB0{:016X}", chance.random::<u64>()))
+        ids.of(id, || format!("3EB0{:016X}", chance.random::<u64>()))
     }
 }
 
-/// What stands for `real`: the same each time, and nobody else's.
-fn stand_in(
-    known: &mut IndexMap<String, String>,
-    real: &str,
-    mut new: impl FnMut() -> String,
-) -> String {
-    if let Some(known) = known.get(real) {
-        return known.clone();
+/// What stands for whom: the same each time, and for nobody else.
+#[derive(Debug, Default)]
+struct StandIns {
+    known: IndexMap<String, String>,
+    taken: IndexSet<String>,
+}
+
+impl StandIns {
+    fn of(&mut self, real: &str, mut new: impl FnMut() -> String) -> String {
+        if let Some(known) = self.known.get(real) {
+            return known.clone();
+        }
+        let mut made = new();
+        while !self.taken.insert(made.clone()) {
+            made = new();
+        }
+        self.known.insert(real.to_owned(), made.clone());
+        made
     }
-    // There are billions of numbers, so two alike are met hardly ever; the index keeps them apart.
-    let mut made = new();
-    if known.values().any(|other| *other == made) {
-        made.push_str(&known.len().to_string());
-    }
-    known.insert(real.to_owned(), made.clone());
-    made
 }
 
 #[cfg(test)]

@@ -45,12 +45,12 @@ fn sees(world: &mut World, who: &str, does: Does) -> Vec<String> {
     deliveries.iter().map(|delivery| delivery.stanza.to_string()).collect()
 }
 
-fn sends(world: &mut World, node: Node) -> Vec<String> {
-    world.receive("default", &node).iter().map(Node::to_string).collect()
+fn sends(world: &mut World, node: &Node) -> Vec<String> {
+    world.receive("default", node).iter().map(Node::to_string).collect()
 }
 
 fn subscribe(world: &mut World, jid: &str) -> Vec<String> {
-    sends(world, Node::new("presence").attr("to", jid).attr("type", "subscribe"))
+    sends(world, &Node::new("presence").attr("to", jid).attr("type", "subscribe"))
 }
 
 #[test]
@@ -110,9 +110,9 @@ fn typing_needs_no_subscribe_but_a_session_that_is_online() {
     let typing = r#"<chatstate from="1001@s.whatsapp.net"><composing/></chatstate>"#;
     assert_eq!(sees(&mut world, "alice", Does::Typing), [typing]);
     let unavailable = Node::new("presence").attr("name", "me").attr("type", "unavailable");
-    assert!(sends(&mut world, unavailable).is_empty());
+    assert!(sends(&mut world, &unavailable).is_empty());
     assert!(sees(&mut world, "alice", Does::Typing).is_empty());
-    sends(&mut world, Node::new("presence").attr("name", "me").attr("type", "available"));
+    sends(&mut world, &Node::new("presence").attr("name", "me").attr("type", "available"));
     assert_eq!(sees(&mut world, "alice", Does::Typing), [typing]);
 }
 
@@ -165,7 +165,7 @@ fn the_world_sees_where_a_session_types() {
     let mut world = connected();
     let typing =
         Node::new("chatstate").attr("to", "1001@s.whatsapp.net").child(Node::new("composing"));
-    sends(&mut world, typing);
+    sends(&mut world, &typing);
     let seen = &world.to_json()["sessions"]["default"]["chatstates"];
     assert_eq!(seen, &json!({ "1001@s.whatsapp.net": "typing" }));
 }

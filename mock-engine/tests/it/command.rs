@@ -93,3 +93,12 @@ fn the_wire_stands_a_short_fuzz() {
     let output = run(&["fuzz", "--cases", "20000", "--seed", "3"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_load_run_loses_nothing() {
+    let output = run(&["load", "--events", "2000", "--chats", "50", "--receivers", "2", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["lost"], 0, "{report}");
+    assert_eq!(report["backwards"], 0, "{report}");
+}

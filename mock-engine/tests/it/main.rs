@@ -1,5 +1,7 @@
 //! The mock as its users meet it: the library, the control API, the command.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic that names its line is what is wanted")]
+
 mod command;
 mod control;
 mod determinism;

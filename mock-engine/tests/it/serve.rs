@@ -126,3 +126,27 @@ async fn as_fast_as_possible_goes_to_the_end_of_the_scenario() {
     }
     assert!(last.contains("offline"), "{last}");
 }
+
+#[tokio::test]
+async fn every_change_arrives_at_the_webhook() {
+    let (heard, mut hear) = tokio::sync::mpsc::unbounded_channel();
+    let receiver = wiremock::MockServer::start().await;
+    wiremock::Mock::given(wiremock::matchers::method("POST"))
+        .respond_with(move |request: &wiremock::Request| {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+            // The test may have heard enough.
+            let _ = heard.send(body);
+            wiremock::ResponseTemplate::new(200)
+        })
+        .mount(&receiver)
+        .await;
+    let server =
+        Server::start(&["--webhook", &receiver.uri(), "--webhook-events", "presence.update"]);
+    assert!(server.screen.contains(&receiver.uri()), "{}", server.screen);
+    let body = hear.recv().await.unwrap();
+    assert_eq!(body["event"], "presence.update");
+    assert_eq!(body["session"], "default");
+    assert_eq!(body["engine"], "NOWEB");
+    assert!(body["payload"]["presences"][0]["lastKnownPresence"].is_string(), "{body}");
+    assert_eq!(server.stop(), Some(0));
+}
