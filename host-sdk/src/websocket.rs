@@ -6,7 +6,7 @@
 //! with 4001 and a reason, because a browser shows a script nothing of a refused upgrade.
 //!
 //! The gateway sends a ping every 10 s and closes the socket if nothing has come since the one
-//! before.
+//! before, or if it could not even be sent for half a minute.
 
 use std::{
     sync::{
@@ -37,6 +37,9 @@ use crate::{
 
 /// How often a socket is pinged.
 const PING: Duration = Duration::from_secs(10);
+
+/// For how many beats a ping may wait behind events that a client does not read.
+const STUCK: u32 = 3;
 
 /// The close code for wrong parameters.
 const WRONG_PARAMETERS: u16 = 4001;
@@ -227,28 +230,25 @@ type Sink = SplitSink<WebSocket, Message>;
 /// client is still there.
 async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Sink, u16)> {
     let (mut sink, mut stream) = socket.split();
-    let heard = AtomicBool::new(true);
+    let pulse = Pulse::default();
     let listen = async {
         while let Some(Ok(message)) = stream.next().await {
-            heard.store(true, Ordering::Relaxed);
+            pulse.unanswered.store(false, Ordering::Relaxed);
             if matches!(message, Message::Close(_)) {
                 break;
             }
         }
     };
-    let ping_due = Notify::new();
-    let keep_time = async {
-        loop {
-            bus.clock().sleep(PING).await;
-            if !heard.swap(false, Ordering::Relaxed) {
-                return;
-            }
-            ping_due.notify_one();
-        }
-    };
     let send = async {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
+            // A socket that never runs out of events is pinged too.
+            if pulse.due.swap(false, Ordering::Relaxed) {
+                pulse.unanswered.store(true, Ordering::Relaxed);
+                if sink.send(Message::Ping(bytes::Bytes::new())).await.is_err() {
+                    return false;
+                }
+            }
             waiting.take(&mut batch);
             if batch.is_empty() {
                 if waiting.closing.load(Ordering::SeqCst) {
@@ -256,11 +256,7 @@ async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Si
                 }
                 tokio::select! {
                     () = waiting.news.notified() => {}
-                    () = ping_due.notified() => {
-                        if sink.send(Message::Ping(bytes::Bytes::new())).await.is_err() {
-                            return false;
-                        }
-                    }
+                    () = pulse.beat.notified() => {}
                 }
                 continue;
             }
@@ -282,10 +278,37 @@ async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Si
     };
     let code = tokio::select! {
         () = listen => close_code::NORMAL,
-        () = keep_time => return None,
+        () = pulse.stops(bus) => return None,
         alive = send => if alive { close_code::AWAY } else { return None },
     };
     Some((sink, code))
+}
+
+/// Whether the client is still there.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// A ping is to be sent.
+    due: AtomicBool,
+    /// A ping was sent and nothing has come since.
+    unanswered: AtomicBool,
+    /// Told when a ping is due.
+    beat: Notify,
+}
+
+impl Pulse {
+    /// Has pings sent until one is not answered, or cannot be sent for [`STUCK`] beats.
+    async fn stops(&self, bus: &EventBus) {
+        let mut stuck = 0;
+        while stuck < STUCK {
+            bus.clock().sleep(PING).await;
+            if self.unanswered.load(Ordering::Relaxed) {
+                return;
+            }
+            let unsent = self.due.swap(true, Ordering::Relaxed);
+            stuck = if unsent { stuck + 1 } else { 0 };
+            self.beat.notify_one();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -274,19 +274,14 @@ pub(crate) async fn work(endpoint: Arc<Endpoint>) {
             }
             Job::Wait => {
                 tokio::select! {
-                    () = endpoint.roused() => {}
-                    () = Connection::closed(&mut connection) => {
-                        connection = None;
-                        if endpoint.dismiss() {
-                            return;
-                        }
-                    }
-                    () = tokio::time::sleep(IDLE) => {
-                        if endpoint.dismiss() {
-                            return;
-                        }
-                    }
+                    () = endpoint.roused() => continue,
+                    () = Connection::closed(&mut connection) => connection = None,
+                    () = tokio::time::sleep(IDLE) => {}
                 }
+                if endpoint.dismiss() {
+                    return;
+                }
+                endpoint.roused().await;
             }
             Job::End => return,
         }

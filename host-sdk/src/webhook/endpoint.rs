@@ -11,7 +11,10 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 
 use super::{
     breaker::{Admits, Breaker, BreakerSettings},
@@ -89,7 +92,8 @@ pub(crate) struct Endpoint {
     label: String,
     target: RwLock<Arc<Target>>,
     state: Mutex<State>,
-    work: Notify,
+    /// A permit for each idle worker that is called to work.
+    calls: Semaphore,
     alarm: Notify,
     row: Arc<Row>,
 }
@@ -132,7 +136,7 @@ impl Endpoint {
                 last_error: None,
                 depth: Depth::default(),
             }),
-            work: Notify::new(),
+            calls: Semaphore::new(0),
             alarm: Notify::new(),
             row,
             around,
@@ -251,12 +255,15 @@ impl Endpoint {
         }
     }
 
-    /// Waits until there is work.
+    /// Waits until an idle worker is called to work.
     pub(crate) async fn roused(&self) {
-        self.work.notified().await;
+        if let Ok(call) = self.calls.acquire().await {
+            call.forget();
+        }
     }
 
-    /// An idle worker wants to end. `false` when it has just been called to work.
+    /// An idle worker wants to end. `false` when it has just been called to work, and the call
+    /// waits for it.
     pub(crate) fn dismiss(&self) -> bool {
         let mut state = self.state.lock();
         if state.idle == 0 {
@@ -415,7 +422,7 @@ impl Endpoint {
         for _ in 0..count {
             if state.idle > 0 {
                 state.idle -= 1;
-                self.work.notify_one();
+                self.calls.add_permits(1);
             } else if state.workers < self.around.in_flight {
                 state.workers += 1;
                 self.around.runtime.spawn(delivery::work(self.clone()));
@@ -426,9 +433,7 @@ impl Endpoint {
     }
 
     fn end_idle(&self, state: &mut State) {
-        for _ in 0..std::mem::take(&mut state.idle) {
-            self.work.notify_one();
-        }
+        self.calls.add_permits(std::mem::take(&mut state.idle));
         self.alarm.notify_one();
     }
 
@@ -447,13 +452,10 @@ impl Endpoint {
         now_ms: u64,
         delay: Duration,
     ) {
-        if self.around.draining.load(Ordering::Relaxed) {
-            // There is no later; but a receiver that refuses is not hammered meanwhile.
-            let delay = delay.min(Duration::from_secs(1));
-            state.timers.insert((due(now_ms, delay), parked));
-        } else {
-            state.timers.insert((due(now_ms, delay), parked));
-        }
+        // Near the end there is no later; but a receiver that refuses is not hammered either.
+        let ending = self.around.draining.load(Ordering::Relaxed);
+        let delay = if ending { delay.min(Duration::from_secs(1)) } else { delay };
+        state.timers.insert((due(now_ms, delay), parked));
         self.watch_the_clock(state);
     }
 
@@ -498,6 +500,9 @@ impl Endpoint {
 
 impl State {
     fn next_deadline(&self) -> Option<u64> {
+        if self.retired {
+            return None;
+        }
         let timer = self.timers.first().map(|&(deadline, _)| deadline);
         timer.into_iter().chain(self.breaker.opens_at()).min()
     }

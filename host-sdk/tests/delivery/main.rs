@@ -5,7 +5,6 @@
 mod bus;
 mod lanes;
 mod lanes_model;
-mod load;
 mod outages;
 mod receiver;
 mod retries;
