@@ -50,11 +50,12 @@ pub fn select(profile: Profile, prefixes: &[String]) -> Vec<&'static Check> {
     catalogue().iter().filter(wanted).collect()
 }
 
-/// The name nearest to one that does not exist.
+/// The name, or beginning of names, nearest to one that does not exist.
 pub fn nearest(id: &str) -> Option<&'static str> {
-    let names = catalogue().iter().map(|check| check.id);
+    let folders = |name: &'static str| name.match_indices('/').map(move |(end, _)| &name[..end]);
+    let names = catalogue().iter().flat_map(|check| folders(check.id).chain([check.id]));
     let (distance, name) = names.map(|name| (distance(id, name), name)).min()?;
-    (distance <= id.len() / 2).then_some(name)
+    (distance <= id.len() / 3).then_some(name)
 }
 
 /// The checks that rest on a statement of the documentation.
@@ -138,6 +139,7 @@ mod tests {
             nearest("presence/get-all/lists-direct-chat"),
             Some("presence/get-all/lists-direct-chats")
         );
+        assert_eq!(nearest("presence/get-chatt"), Some("presence/get-chat"));
         assert_eq!(nearest("zz"), None);
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     Check, Environment, Target,
-    driver::{Action, Step},
+    driver::{Action, DriverError, Step},
     ids::Ids,
     target::Answer,
     trace::{Trace, Traced},
@@ -115,7 +115,10 @@ impl Context {
                 Err(error) => error.to_string(),
             },
         });
-        result.map_err(|error| Halt::Skipped(format!("the driver failed: {error}")))
+        result.map_err(|error| match error {
+            DriverError::Declined(why) => Halt::Skipped(format!("the driver declined: {why}")),
+            error => Halt::Driver(error.to_string()),
+        })
     }
 
     /// GETs `path` until its JSON is as `judge` wants it, as long as the driver may need.

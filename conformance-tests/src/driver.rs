@@ -131,19 +131,25 @@ pub enum LastSeen {
     Text(&'static str),
 }
 
-/// A driver that cannot be started, or a step that it cannot do.
+/// A driver that cannot be started, or a step that it did not do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct DriverError(pub String);
-
-/// What ends the message of a driver that is not one.
-const NO_DRIVER: &str =
-    "is no driver; expected mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none";
+pub enum DriverError {
+    /// There is no such driver.
+    #[error(
+        "{0:?} is no driver; expected mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none"
+    )]
+    Unknown(String),
+    /// It cannot do this, or was told not to.
+    #[error("{0}")]
+    Declined(String),
+    /// It is not there, or broke down.
+    #[error("{0}")]
+    Failed(String),
+}
 
 impl DriverError {
-    /// Whether the driver was named wrongly, rather than not reached.
-    pub fn is_usage(&self) -> bool {
-        self.0.ends_with(NO_DRIVER)
+    pub(crate) fn failed(why: impl Into<String>) -> Self {
+        Self::Failed(why.into())
     }
 }
 
@@ -167,7 +173,7 @@ pub async fn connect(
         "exec" if !rest.is_empty() => Ok(Box::new(exec::Exec::start(text, rest).await?)),
         "peer" => Ok(Box::new(peer::Peer::connect(text, rest, session, target, peer_key).await?)),
         "manual" => Ok(Box::new(manual::Manual::start().await?)),
-        _ => Err(DriverError(format!("{text:?} {NO_DRIVER}"))),
+        _ => Err(DriverError::Unknown(text.to_owned())),
     }
 }
 

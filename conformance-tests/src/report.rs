@@ -65,6 +65,8 @@ pub enum Outcome {
     KnownFailure,
     /// It is, though it was known not to be.
     UnexpectedPass,
+    /// It could not be tried because the driver broke down.
+    Broken,
 }
 
 impl Outcome {
@@ -81,6 +83,7 @@ impl Outcome {
             Self::Skip => "skip",
             Self::KnownFailure => "known failure",
             Self::UnexpectedPass => "unexpected pass",
+            Self::Broken => "driver failed",
         }
     }
 
@@ -107,11 +110,20 @@ impl Report {
         !self.entries.iter().any(|entry| entry.outcome.is_bad())
     }
 
+    /// Whether the driver broke down, so that not all could be tried.
+    pub fn is_broken(&self) -> bool {
+        self.count(Outcome::Broken) > 0
+    }
+
     /// The verdict in a sentence.
     pub fn verdict(&self) -> String {
-        let tried = self.entries.len() - self.count(Outcome::Skip);
+        let broken = self.count(Outcome::Broken);
+        let tried = self.entries.len() - self.count(Outcome::Skip) - broken;
         let bad = self.entries.iter().filter(|entry| entry.outcome.is_bad()).count();
         match (tried, bad) {
+            (_, 0) if broken > 0 => {
+                format!("it cannot be said: the driver failed in {broken} checks")
+            }
             (0, 0) => "nothing was checked".to_owned(),
             (tried, 0) => format!("conforms: {tried} of {tried} checks held or may fail"),
             (tried, bad) => format!("does not conform: {bad} of {tried} checks failed"),
@@ -128,7 +140,7 @@ impl Report {
     /// The checks that were not tried, by their reason, in the order in which reasons came up.
     pub fn not_checked(&self) -> Vec<(&str, Vec<&'static str>)> {
         let mut reasons: Vec<(&str, Vec<&'static str>)> = Vec::new();
-        for entry in self.entries.iter().filter(|entry| entry.outcome == Outcome::Skip) {
+        for entry in self.entries.iter().filter(|entry| entry.is_untried()) {
             let reason = entry.reason.as_deref().unwrap_or("no reason");
             match reasons.iter_mut().find(|(of, _)| *of == reason) {
                 Some((_, checks)) => checks.push(entry.check.id),
@@ -168,6 +180,11 @@ impl Entry {
         let failure = Failure::new("a verdict", "the check itself broke down; please report it");
         let (outcome, took, reason) = (Outcome::Fail, Duration::ZERO, None);
         Self { check, outcome, took, failure: Some(failure), reason, trace: Vec::new() }
+    }
+
+    /// Whether it was not tried.
+    pub fn is_untried(&self) -> bool {
+        matches!(self.outcome, Outcome::Skip | Outcome::Broken)
     }
 
     /// What went over the wire when it failed: the exchange that shows it, or else the last one.

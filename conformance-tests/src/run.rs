@@ -109,6 +109,7 @@ async fn try_one(
         Ok(()) => (None, None),
         Err(Halt::Failed(failure)) => (Some(*failure), None),
         Err(Halt::Skipped(reason)) => (None, Some(reason)),
+        Err(halt @ Halt::Driver(_)) => (None, Some(halt.to_string())),
     };
     Entry { check, outcome, took: started.elapsed(), failure, reason, trace: context.trace.take() }
 }
@@ -118,6 +119,7 @@ fn outcome(check: &Check, verdict: &Verdict, known: bool, strict: bool) -> Outco
         Ok(()) if known => Outcome::UnexpectedPass,
         Ok(()) => Outcome::Pass,
         Err(Halt::Skipped(_)) => Outcome::Skip,
+        Err(Halt::Driver(_)) => Outcome::Broken,
         Err(Halt::Failed(_)) if known => Outcome::KnownFailure,
         Err(Halt::Failed(_)) if check.level == Level::Must || strict => Outcome::Fail,
         Err(Halt::Failed(_)) => Outcome::Warn,

@@ -94,7 +94,7 @@ impl Target {
             }),
             Ok(_) => Ok(()),
             Err(Halt::Failed(failure)) => Err(failure.actual),
-            Err(Halt::Skipped(why)) => Err(why),
+            Err(halt) => Err(halt.to_string()),
         }
     }
 

@@ -18,6 +18,9 @@ pub enum Halt {
     /// It cannot be tried here.
     #[error("skipped: {0}")]
     Skipped(String),
+    /// It could not be tried because the driver broke down.
+    #[error("the driver failed: {0}")]
+    Driver(String),
 }
 
 /// What was expected, and what came.

@@ -85,7 +85,7 @@ async fn hook(
     });
     let own = cx.own_session(json!({ "webhooks": [webhook] }), false).await?;
     // A session that was made STOPPED may say so; what counts is what comes of its start.
-    own.session_does("start").await?.is_success()?;
+    own.session_does("start").await?.succeeds()?;
     Ok((own, hook))
 }
 
@@ -183,7 +183,7 @@ async fn retry_after(cx: Context) -> Verdict {
 async fn later_wait(cx: Context) -> Verdict {
     let (cx, hook) = hook(&cx, "constant", [Reply::status(500)]).await?;
     let first = cx.first_status(&hook).await?;
-    cx.session_does("stop").await?.is_success()?;
+    cx.session_does("stop").await?.succeeds()?;
     let stopped = |delivery: &Delivery| delivery.json()["payload"]["status"] == "STOPPED";
     hook.wait(1, cx.timeout() + Duration::from_secs(4), stopped).await;
     let all = hook.deliveries(|_| true);

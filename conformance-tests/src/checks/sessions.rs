@@ -144,7 +144,7 @@ async fn create_starts(cx: Context) -> Verdict {
     let name = cx.session_name();
     cx.environment.later(cx.check(), crate::environment::Undo::Delete(name.clone()));
     let body = json!({ "name": name });
-    cx.sessions(Method::POST, "", Some(&body)).await?.is_success()?;
+    cx.sessions(Method::POST, "", Some(&body)).await?.succeeds()?;
     let started = |session: &Value| {
         at_if(session, "/status", "a status other than STOPPED", |it| {
             is_status(it) && it != "STOPPED"
@@ -157,7 +157,7 @@ async fn create_starts(cx: Context) -> Verdict {
 
 async fn create_twice(cx: Context) -> Verdict {
     let name = cx.session_name();
-    cx.make_session(&name, json!({}), false).await?.is_success()?;
+    cx.make_session(&name, json!({}), false).await?.succeeds()?;
     let again = json!({ "name": name, "start": false, "config": {} });
     let answer = cx.sessions(Method::POST, "", Some(&again)).await?;
     let refused = answer.status.is_client_error();

@@ -121,7 +121,7 @@ async fn has_a_detail(cx: Context) -> Verdict {
 
 async fn typing_reaches(cx: Context) -> Verdict {
     let chat = cx.stranger();
-    set(&cx, json!({ "presence": "typing", "chatId": chat })).await?.is_success()?;
+    set(&cx, json!({ "presence": "typing", "chatId": chat })).await?.succeeds()?;
     let jid = crate::driver::engine_id(&chat);
     let reached = sent(&cx, |node| {
         node["tag"] == "chatstate"
@@ -134,7 +134,7 @@ async fn typing_reaches(cx: Context) -> Verdict {
 }
 
 async fn online_reaches(cx: Context) -> Verdict {
-    set(&cx, json!({ "presence": "online" })).await?.is_success()?;
+    set(&cx, json!({ "presence": "online" })).await?.succeeds()?;
     let available =
         |node: &Value| node["tag"] == "presence" && node["attrs"]["type"] == "available";
     let reached = sent(&cx, available).await?;

@@ -198,7 +198,7 @@ async fn any_body(cx: Context) -> Verdict {
     ];
     for (content_type, body) in bodies {
         let call = cx.target().post(path(&cx)).typed(content_type, body.to_vec());
-        call.send(&cx.trace).await?.is_success()?;
+        call.send(&cx.trace).await?.succeeds()?;
     }
     Ok(())
 }

@@ -122,7 +122,7 @@ async fn only_asked_for(cx: Context) -> Verdict {
 async fn only_this_session(cx: Context) -> Verdict {
     let other = cx.own_session(json!({}), false).await?;
     let mut socket = open(&cx, cx.session(), "events=*").await?;
-    other.session_does("start").await?.is_success()?;
+    other.session_does("start").await?.succeeds()?;
     nothing(&cx, &mut socket, |event| event["session"] == other.session()).await
 }
 
@@ -137,7 +137,7 @@ async fn nothing(cx: &Context, socket: &mut Socket, bad: impl Fn(&Value) -> bool
 async fn brings_status(cx: Context) -> Verdict {
     let own = cx.own_session(json!({}), false).await?;
     let mut socket = open(&cx, own.session(), "events=session.status").await?;
-    own.session_does("start").await?.is_success()?;
+    own.session_does("start").await?.succeeds()?;
     let status = |event: &Value| event["event"] == "session.status";
     socket.next("session.status on the socket", cx.timeout(), status).await?;
     Ok(())

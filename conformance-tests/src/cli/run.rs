@@ -14,7 +14,7 @@ use conformance_tests::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Ended, FAILED, no_such_check, print, say, target};
+use super::{Ended, FAILED, UNREACHABLE, no_such_check, print, say, target};
 
 /// Check a server, and report.
 #[derive(Debug, clap::Args)]
@@ -74,7 +74,11 @@ async fn check(args: Args) -> Result<u8, Ended> {
     };
     progress.finish_and_clear();
     write_all(&report, &args)?;
-    Ok(if report.holds() { 0 } else { FAILED })
+    Ok(match (report.holds(), report.is_broken()) {
+        (false, _) => FAILED,
+        (true, true) => UNREACHABLE,
+        (true, false) => 0,
+    })
 }
 
 fn plan(args: &Args) -> Result<Plan, Ended> {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use conformance_tests::{Environment, Receiver, Settings, Target, driver};
+use conformance_tests::{Environment, Receiver, Settings, Target, driver, driver::DriverError};
 
 use super::Ended;
 
@@ -70,7 +70,11 @@ impl TargetArgs {
         let peer_key = self.peer_api_key.clone();
         let driver = driver::connect(&self.driver, &self.session, &target, peer_key).await;
         let driver = driver.map_err(|error| {
-            if error.is_usage() { Ended::usage(error) } else { Ended::unreachable(error) }
+            if matches!(error, DriverError::Unknown(_)) {
+                Ended::usage(error)
+            } else {
+                Ended::unreachable(error)
+            }
         })?;
         let receiver = Receiver::listen(self.bind, self.advertise.as_deref())
             .await

@@ -25,7 +25,7 @@ impl Context {
 
     /// Subscribes to a chat, which must succeed.
     pub(crate) async fn subscribe(&self, chat: &str) -> Verdict<Answer> {
-        self.post_subscribe(chat).await?.is_success()
+        self.post_subscribe(chat).await?.succeeds()
     }
 
     pub(crate) async fn post_subscribe(&self, chat: &str) -> Verdict<Answer> {

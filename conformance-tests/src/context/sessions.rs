@@ -41,7 +41,7 @@ impl Context {
     /// The same check on a new session; one that works, where the driver can bring that about.
     pub(crate) async fn own_session(&self, config: Value, start: bool) -> Verdict<Self> {
         let name = self.session_name();
-        self.make_session(&name, config, start).await?.is_success()?;
+        self.make_session(&name, config, start).await?.succeeds()?;
         let own = self.on(name);
         if start && self.environment.can(Ability::NewSessions) {
             own.reaches("WORKING").await?;

@@ -83,7 +83,7 @@ impl Context {
         let session = self.session.clone();
         self.environment.later(self.check(), Undo::Configure { session, config });
         let body = json!({ "config": changed });
-        self.sessions(Method::PUT, &path, Some(&body)).await?.is_success()?;
+        self.sessions(Method::PUT, &path, Some(&body)).await?.succeeds()?;
         self.reaches("WORKING").await
     }
 
@@ -133,7 +133,7 @@ impl Context {
         let config = json!({ "metadata": metadata(), "webhooks": [webhook] });
         let own = run.own_session(config, true).await?;
         own.first_status(&hook).await?;
-        own.session_does("stop").await?.is_success()?;
+        own.session_does("stop").await?.succeeds()?;
         let stopped = |delivery: &Delivery| delivery.json()["payload"]["status"] == "STOPPED";
         hook.wait(1, self.timeout(), stopped).await;
         Ok(hook.deliveries(|_| true))

@@ -55,7 +55,7 @@ struct Hello {
 
 impl Exec {
     pub(super) async fn start(name: &str, command: &str) -> Result<Self, DriverError> {
-        let failed = |why: String| DriverError(format!("{name}: {why}"));
+        let failed = |why: String| DriverError::failed(format!("{name}: {why}"));
         let mut child = Command::new("sh")
             .args(["-c", command])
             .stdin(Stdio::piped())
@@ -68,7 +68,7 @@ impl Exec {
         };
         let mut pipe = Pipe { to, from: BufReader::new(from).lines(), _child: child };
         let answer = pipe.ask(&json!({ "step": "hello", "version": 1 })).await;
-        let answer = answer.map_err(|DriverError(why)| failed(why))?;
+        let answer = answer.map_err(|error| failed(error.to_string()))?;
         let hello: Hello = serde_json::from_value(answer.clone()).map_err(|error| {
             failed(format!("its answer to hello, {answer}, does not say what it can do: {error}"))
         })?;
@@ -81,19 +81,24 @@ impl Exec {
 
 impl Pipe {
     async fn ask(&mut self, line: &Value) -> Result<Value, DriverError> {
-        let failed = |error: std::io::Error| DriverError(format!("the command: {error}"));
-        self.to.write_all(format!("{line}\n").as_bytes()).await.map_err(failed)?;
-        self.to.flush().await.map_err(failed)?;
+        let failed = |error: std::io::Error| DriverError::failed(format!("the command: {error}"));
+        // A command that has ended may have said why.
+        let written = self.to.write_all(format!("{line}\n").as_bytes()).await;
+        let flushed = self.to.flush().await;
         let Some(answer) = self.from.next_line().await.map_err(failed)? else {
-            return Err(DriverError(format!("the command ended without an answer to {line}")));
+            written.and(flushed).map_err(failed)?;
+            return Err(DriverError::failed(format!(
+                "the command ended without an answer to {line}"
+            )));
         };
-        let answer: Value = serde_json::from_str(&answer)
-            .map_err(|error| DriverError(format!("the command answered {answer:?}: {error}")))?;
+        let answer: Value = serde_json::from_str(&answer).map_err(|error| {
+            DriverError::failed(format!("the command answered {answer:?}: {error}"))
+        })?;
         if answer["ok"] == true {
             return Ok(answer);
         }
         let why = answer["error"].as_str().unwrap_or("it says no reason");
-        Err(DriverError(format!("the command could not do {line}: {why}")))
+        Err(DriverError::failed(format!("the command could not do {line}: {why}")))
     }
 }
 

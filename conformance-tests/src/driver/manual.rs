@@ -22,7 +22,9 @@ impl Manual {
         let mut answers = BufReader::new(stdin()).lines();
         let number = ask(&mut answers, "The number of the phone in your hand, in digits: ").await?;
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(DriverError(format!("{number:?} is no phone number; expected digits")));
+            return Err(DriverError::failed(format!(
+                "{number:?} is no phone number; expected digits"
+            )));
         }
         Ok(Self { contact: format!("{number}@c.us"), answers: Mutex::new(answers) })
     }
@@ -57,14 +59,14 @@ impl Driver for Manual {
                     Becomes::Stopped => "stop typing or recording".to_owned(),
                 },
                 Action::Message { .. } => format!("send any message in the chat with {session}"),
-                _ => return Err(DriverError("a person cannot do this".to_owned())),
+                _ => return Err(DriverError::Declined("a person cannot do this".to_owned())),
             };
             let mut answers = self.answers.lock().await;
             let answer =
                 ask(&mut answers, &format!("Please {please}, then press Enter (s: skip): "))
                     .await?;
             if answer.eq_ignore_ascii_case("s") {
-                return Err(DriverError("the person skipped it".to_owned()));
+                return Err(DriverError::Declined("the person skipped it".to_owned()));
             }
             Ok(Value::Null)
         })
@@ -72,12 +74,12 @@ impl Driver for Manual {
 }
 
 async fn ask(answers: &mut Lines<BufReader<Stdin>>, question: &str) -> Result<String, DriverError> {
-    let failed = |error: std::io::Error| DriverError(format!("the terminal: {error}"));
+    let failed = |error: std::io::Error| DriverError::failed(format!("the terminal: {error}"));
     let mut terminal = stderr();
     terminal.write_all(question.as_bytes()).await.map_err(failed)?;
     terminal.flush().await.map_err(failed)?;
     match answers.next_line().await.map_err(failed)? {
         Some(answer) => Ok(answer.trim().to_owned()),
-        None => Err(DriverError("standard input has ended; nobody answers".to_owned())),
+        None => Err(DriverError::failed("standard input has ended; nobody answers".to_owned())),
     }
 }

@@ -34,11 +34,11 @@ impl Mock {
         session: &str,
         target: &Target,
     ) -> Result<Self, DriverError> {
-        let api = target.beside(url).map_err(|error| DriverError(error.to_string()))?;
+        let api = target.beside(url).map_err(|error| DriverError::failed(error.to_string()))?;
         let mock = Self { name: name.to_owned(), api };
         mock.call(Method::GET, &format!("/mock/sessions/{session}/journal"), None)
             .await
-            .map_err(|DriverError(why)| DriverError(format!("no control API at {url}: {why}")))?;
+            .map_err(|error| DriverError::failed(format!("no control API at {url}: {error}")))?;
         Ok(mock)
     }
 
@@ -55,12 +55,12 @@ impl Mock {
         let answer = call
             .send(&Trace::default())
             .await
-            .and_then(crate::target::Answer::is_success)
-            .map_err(|halt| DriverError(format!("{path}: {halt}")))?;
+            .and_then(crate::target::Answer::succeeds)
+            .map_err(|halt| DriverError::failed(format!("{path}: {halt}")))?;
         if answer.body.is_empty() {
             return Ok(Value::Null);
         }
-        answer.json().map_err(|halt| DriverError(format!("{path}: {halt}")))
+        answer.json().map_err(|halt| DriverError::failed(format!("{path}: {halt}")))
     }
 }
 

@@ -20,6 +20,6 @@ impl Driver for NoDriver {
     }
 
     fn perform<'a>(&'a self, _: &'a Step) -> BoxFuture<'a, Result<Value, DriverError>> {
-        Box::pin(async { Err(DriverError("there is no driver".to_owned())) })
+        Box::pin(async { Err(DriverError::Declined("there is no driver".to_owned())) })
     }
 }

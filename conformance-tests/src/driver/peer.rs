@@ -28,9 +28,11 @@ impl Peer {
         key: Option<String>,
     ) -> Result<Self, DriverError> {
         let Some((url, own)) = rest.rsplit_once('#').filter(|(_, own)| !own.is_empty()) else {
-            return Err(DriverError(format!("{name:?} names no session: peer:URL#SESSION")));
+            return Err(DriverError::failed(format!(
+                "{name:?} names no session: peer:URL#SESSION"
+            )));
         };
-        let api = target.beside(url).map_err(|error| DriverError(error.to_string()))?;
+        let api = target.beside(url).map_err(|error| DriverError::failed(error.to_string()))?;
         let api = api.with_api_key(key);
         let contact = me(&api, own).await?;
         let towards = me(target, session).await?;
@@ -41,8 +43,8 @@ impl Peer {
 
 async fn me(target: &Target, session: &str) -> Result<String, DriverError> {
     let path = format!("/api/sessions/{session}/me");
-    let failed = |why: String| DriverError(format!("{}{path}: {why}", target.url()));
-    let answer = target.get(&path).send(&Trace::default()).await.and_then(Answer::is_success);
+    let failed = |why: String| DriverError::failed(format!("{}{path}: {why}", target.url()));
+    let answer = target.get(&path).send(&Trace::default()).await.and_then(Answer::succeeds);
     let me = answer.and_then(|answer| answer.json()).map_err(|halt| failed(halt.to_string()))?;
     match me["id"].as_str() {
         Some(id) => Ok(id.to_owned()),
@@ -66,7 +68,9 @@ impl Driver for Peer {
     fn perform<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Value, DriverError>> {
         Box::pin(async move {
             let Action::Presence { is, .. } = &step.action else {
-                return Err(DriverError("a peer can only change its own presence".to_owned()));
+                return Err(DriverError::Declined(
+                    "a peer can only change its own presence".to_owned(),
+                ));
             };
             let body = match is {
                 Becomes::Online => json!({ "presence": "online" }),
@@ -76,8 +80,8 @@ impl Driver for Peer {
                 Becomes::Stopped => json!({ "presence": "paused", "chatId": self.towards }),
             };
             let call = self.api.post(format!("/api/{}/presence", self.session)).json(&body);
-            let answer = call.send(&Trace::default()).await.and_then(Answer::is_success);
-            answer.map(|_| Value::Null).map_err(|halt| DriverError(halt.to_string()))
+            let answer = call.send(&Trace::default()).await.and_then(Answer::succeeds);
+            answer.map(|_| Value::Null).map_err(|halt| DriverError::failed(halt.to_string()))
         })
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn play(
     }
     .map_err(|halt| match halt {
         Halt::Failed(failure) => *failure,
-        Halt::Skipped(why) => Failure::new("a step that works", why),
+        Halt::Skipped(why) | Halt::Driver(why) => Failure::new("a step that works", why),
     })
 }
 

@@ -21,7 +21,8 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
         .into_iter()
         .map(|(title, entries)| {
             let held = entries.iter().filter(|entry| entry.outcome == Outcome::Pass).count();
-            let worst = if entries.iter().any(|entry| entry.outcome.is_bad()) {
+            let broken = |entry: &&Entry| entry.outcome.is_bad() || entry.outcome == Outcome::Broken;
+            let worst = if entries.iter().any(broken) {
                 "fail"
             } else if entries.iter().any(|entry| entry.outcome == Outcome::Warn) {
                 "warn"
@@ -38,7 +39,8 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
         .map(|(reason, checks)| json!({ "reason": reason, "checks": checks }))
         .collect();
     let whole = json!({
-        "holds": report.holds(),
+        "headline": headline(report),
+        "tone": if report.holds() && !report.is_broken() { "pass" } else { "fail" },
         "verdict": report.verdict(),
         "target": report.target,
         "session": report.session,
@@ -52,6 +54,14 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
         "not_checked": not_checked,
     });
     template.render(Serde(&whole)).map_err(RenderError::Html)
+}
+
+fn headline(report: &Report) -> &'static str {
+    match (report.holds(), report.is_broken()) {
+        (false, _) => "Does not conform",
+        (true, true) => "The driver failed",
+        (true, false) => "Conforms",
+    }
 }
 
 fn check(entry: &Entry) -> Value {

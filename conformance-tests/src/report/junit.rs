@@ -28,6 +28,11 @@ fn case(entry: &Entry) -> TestCase {
             status.set_message(reason);
             status
         }
+        Outcome::Broken => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message(entry.reason.as_deref().unwrap_or_default());
+            status
+        }
         Outcome::Fail | Outcome::UnexpectedPass => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(entry.check.requirement).set_type(entry.check.level.as_str());

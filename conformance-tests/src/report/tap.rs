@@ -15,16 +15,18 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn point(text: &mut String, number: usize, entry: &Entry) {
-    let ok =
-        if matches!(entry.outcome, Outcome::Fail | Outcome::UnexpectedPass | Outcome::KnownFailure)
-        {
-            "not ok"
-        } else {
-            "ok"
-        };
+    let ok = if matches!(
+        entry.outcome,
+        Outcome::Fail | Outcome::UnexpectedPass | Outcome::KnownFailure | Outcome::Broken
+    ) {
+        "not ok"
+    } else {
+        "ok"
+    };
     let directive = match entry.outcome {
         Outcome::Skip => format!(" # SKIP {}", entry.reason.as_deref().unwrap_or_default()),
         Outcome::KnownFailure => " # TODO known failure".to_owned(),
+        Outcome::Broken => format!(" # {}", entry.reason.as_deref().unwrap_or_default()),
         Outcome::Warn => " # warning".to_owned(),
         _ => String::new(),
     };

@@ -30,7 +30,8 @@ pub fn render(report: &Report, colour: bool) -> String {
         report.target, report.session, report.driver, report.seed
     );
     let _ = writeln!(text, "{}; {:.1} s", report.counts(), report.took.as_secs_f64());
-    let outcome = if report.holds() { Outcome::Pass } else { Outcome::Fail };
+    let fine = report.holds() && !report.is_broken();
+    let outcome = if fine { Outcome::Pass } else { Outcome::Fail };
     let _ = writeln!(text, "{}", paint.outcome(outcome, &report.verdict()));
     text
 }
@@ -51,7 +52,7 @@ pub fn trace(report: &Report) -> String {
 }
 
 fn is_told(entry: &Entry) -> bool {
-    !matches!(entry.outcome, Outcome::Pass | Outcome::Skip)
+    entry.outcome != Outcome::Pass && !entry.is_untried()
 }
 
 fn not_checked(report: &Report, paint: &Paint, text: &mut String) {
@@ -103,7 +104,7 @@ impl Paint {
     fn outcome(&self, outcome: Outcome, text: &str) -> String {
         let code = match outcome {
             Outcome::Pass => "32",
-            Outcome::Fail | Outcome::UnexpectedPass => "31",
+            Outcome::Fail | Outcome::UnexpectedPass | Outcome::Broken => "31",
             Outcome::Warn => "33",
             Outcome::Skip | Outcome::KnownFailure => "2",
         };

@@ -45,7 +45,7 @@ impl Answer {
     }
 
     /// This answer, when it is 2xx.
-    pub(crate) fn is_success(self) -> Verdict<Self> {
+    pub(crate) fn succeeds(self) -> Verdict<Self> {
         let success = self.status.is_success();
         self.holds(ensure(success, "a status of 2xx", || self.described()))?;
         Ok(self)

@@ -1,9 +1,12 @@
 //! The suite against our own gateway, with the presence plugin loaded from its library, over real
 //! sockets; and against servers that are broken or are not ours at all.
 
+#![expect(clippy::unwrap_used, reason = "these are tests; helpers of tests may unwrap as well")]
+
 mod ours;
 mod suite;
 
+mod cli;
 mod documentation;
 mod every_check;
 mod mutants;

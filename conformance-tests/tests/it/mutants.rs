@@ -14,7 +14,8 @@ use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 use conformance_tests::{Check, Level, Outcome, catalogue, find};
 use futures_util::future::join_all;
 use memory::Memory;
-use proxy::{Call, Fate, Post, Proxy, Reply};
+pub(crate) use proxy::Proxy;
+use proxy::{Call, Fate, Post, Reply};
 use serde_json::Value;
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
 
 /// A broken target: what is done to what goes by.
 #[derive(Default)]
-struct Mutant {
+pub(crate) struct Mutant {
     /// The checks that must fail.
     breaks: &'static [&'static str],
     /// The MUSTs that fail too, because they show the same behaviour in another place.
@@ -36,7 +37,7 @@ struct Mutant {
     /// Changes a webhook of our server, and says what becomes of it.
     webhook: Option<fn(&mut Post, &mut Memory) -> Fate>,
     /// Changes what the receiver answered, or says where the webhook goes as well.
-    receipt: Option<fn(&Post, &mut Reply, &mut Memory) -> Option<Post>>,
+    receipt: Option<Receipt>,
     /// Changes the parameters of a WebSocket.
     socket: Option<fn(&str) -> String>,
     /// Changes a frame of a WebSocket, and says whether it goes on.
@@ -44,6 +45,9 @@ struct Mutant {
     /// The code with which a WebSocket is closed.
     close: Option<u16>,
 }
+
+/// Changes what the receiver answered, or says where the webhook goes as well.
+type Receipt = fn(&Post, &mut Reply, &mut Memory) -> Option<Post>;
 
 impl Mutant {
     const fn breaks(breaks: &'static [&'static str]) -> Self {
@@ -80,7 +84,7 @@ impl Mutant {
         self
     }
 
-    const fn receipt(mut self, change: fn(&Post, &mut Reply, &mut Memory) -> Option<Post>) -> Self {
+    const fn receipt(mut self, change: Receipt) -> Self {
         self.receipt = Some(change);
         self
     }
@@ -100,6 +104,12 @@ impl Mutant {
         self
     }
 }
+
+/// A target that takes no notice of who records.
+pub(crate) static FORGETS_RECORDINGS: Mutant = Mutant::breaks(&[]).request(|call, _| {
+    let (_, stanza) = look::stanza_of(call)?;
+    (look::child(&stanza) == "audio").then(|| Reply::new(200, r#"{"events":[]}"#))
+});
 
 fn mutants() -> impl Iterator<Item = &'static Mutant> {
     [presence::MUTANTS, subscribing::MUTANTS, webhooks::MUTANTS, sessions::MUTANTS]

@@ -1,10 +1,17 @@
 //! For any sequence of stanzas, requests, reconnects and failures of the receiver, GET all, GET one
 //! and the webhooks agree with a plain model.
 
-use conformance_tests::fuzz::{Effort, Found, fuzz};
+use std::time::Duration;
+
+use conformance_tests::{
+    driver::Becomes,
+    fuzz::{Act, Effort, Found, Told, fuzz},
+};
+use mock_engine::MockWaha;
 use tokio::runtime::Handle;
 
 use crate::{
+    mutants::{FORGETS_RECORDINGS, Proxy},
     ours::Ours,
     suite::{With, environment},
 };
@@ -21,4 +28,29 @@ async fn any_sequence_ends_as_the_model_says() {
     let found = found.await.unwrap();
     environment.put_all_back().await;
     assert!(matches!(found, Found::Nothing), "{found:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_forgets_recordings_is_found_and_shrunk_to_a_scenario() {
+    let ours = Ours::start().await;
+    let proxy = Proxy::start(&ours.url, &FORGETS_RECORDINGS).await;
+    let with = With { seed: 3, settle: Duration::from_millis(20), ..With::default() };
+    let environment = environment(&proxy.url, with).await;
+    let (handle, effort) = (Handle::current(), Effort { cases: 64, length: 12, strict: false });
+    let found = tokio::task::spawn_blocking({
+        let environment = environment.clone();
+        move || fuzz(&environment, effort, &handle, |_| {})
+    });
+    let Found::Counterexample(found) = found.await.unwrap() else { panic!("nothing found") };
+    environment.put_all_back().await;
+    let told = |act: &Act| match act {
+        Act::Tells { told, .. } => Some(*told),
+        _ => None,
+    };
+    let shrunk: Vec<Option<Told>> = found.acts.iter().map(told).collect();
+    assert_eq!(shrunk, [Some(Told::Becomes(Becomes::Recording))], "{found:#?}");
+    // The scenario is one that the mock plays, and what it expects holds there.
+    let waha = MockWaha::start(&found.scenario).await.expect(&found.scenario);
+    waha.advance("1m".parse().unwrap()).await;
+    assert!(waha.unmet().is_empty(), "{:?}\n{}", waha.unmet(), found.scenario);
 }

@@ -118,8 +118,8 @@ async fn one_of_five(cx: Context) -> Verdict {
     }
     cx.get_until(&cx.presence_path("/"), |all| {
         let chats = all.as_array().into_iter().flatten();
-        let records = chats.flat_map(|chat| chat["presences"].as_array().into_iter().flatten());
-        records.map(|record| is_word(&record["lastKnownPresence"])).collect()
+        let mut records = chats.flat_map(|chat| chat["presences"].as_array().into_iter().flatten());
+        records.try_for_each(|record| is_word(&record["lastKnownPresence"]))
     })
     .await?;
     Ok(())
@@ -160,7 +160,7 @@ async fn unknown_not_shown(cx: Context) -> Verdict {
     cx.quiet().await;
     cx.chat_shows(&contact, |chat| {
         let list = chat["presences"].as_array().map_or(&[][..], Vec::as_slice);
-        list.iter().map(|record| is_word(&record["lastKnownPresence"])).collect()
+        list.iter().try_for_each(|record| is_word(&record["lastKnownPresence"]))
     })
     .await
 }

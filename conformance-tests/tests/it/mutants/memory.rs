@@ -65,10 +65,9 @@ impl Memory {
         if let Some(chat) = chat_of_get(call) {
             self.asked.insert(chat);
         }
-        if call.method == "POST" && call.path == "/api/sessions" {
-            if let Some(name) = call.json()["name"].as_str() {
-                self.sessions.insert(name.to_owned());
-            }
+        let made = call.method == "POST" && call.path == "/api/sessions";
+        if let Some(name) = call.json()["name"].as_str().filter(|_| made) {
+            self.sessions.insert(name.to_owned());
         }
     }
 

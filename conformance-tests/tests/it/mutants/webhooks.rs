@@ -173,7 +173,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         .webhook(|post, _| change(post, |event| event["id"] = "evt_1".into())),
     Mutant::breaks(&["webhook/envelope/timestamp-is-in-milliseconds"]).webhook(|post, _| {
         change(post, |event| {
-            event["timestamp"] = (event["timestamp"].as_u64().unwrap() / 1000).into()
+            event["timestamp"] = (event["timestamp"].as_u64().unwrap() / 1000).into();
         })
     }),
     Mutant::breaks(&["webhook/envelope/me-is-the-account-or-null"])
