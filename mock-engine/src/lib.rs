@@ -1,22 +1,38 @@
 //! A NOWEB engine without a phone: a small WhatsApp that behaves, on a clock that you hold.
+//!
+//! ```text
+//! scenario -> world -> stanza -> wire -> Baileys event -> gateway
+//! journal  <- world <- node   <- wire <- operation     <- gateway
+//! ```
+//!
+//! [`MockEngine`] is a gateway's engine; [`MockWaha`] is a gateway on it, in memory, for a test in five
+//! lines; the command `mock-engine` serves it, with a control API under `/mock`. One seed decides all
+//! chance: the same seed and [`Scenario`] give the same events, byte for byte.
 
 #![forbid(unsafe_code)]
 
+mod waha;
+
+pub mod scenario;
+pub mod traffic;
+
+pub mod world;
+
+pub mod wire;
+
+pub mod noweb;
+
 pub mod contact;
-mod control;
-pub mod delay;
 pub mod engine;
 pub mod faults;
 pub mod journal;
-mod nearest;
-pub mod noweb;
+
+pub mod control;
 mod player;
 pub mod recording;
-pub mod scenario;
-pub mod traffic;
-mod waha;
-pub mod wire;
-pub mod world;
+
+pub mod delay;
+mod nearest;
 
 pub use delay::Delay;
 pub use engine::{MockEngine, MockError};

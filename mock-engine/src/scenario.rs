@@ -15,7 +15,7 @@
 //! assert_eq!(scenario.steps.len(), 1);
 //! ```
 //!
-//! [`format`] is the file as it is written, and the source of its JSON Schema; a [`Scenario`] is what a
+//! [`mod@format`] is the file as it is written, and the source of its JSON Schema; a [`Scenario`] is what a
 //! file means, every name in it checked.
 
 mod check;

@@ -52,8 +52,7 @@ pub(super) fn find(name: &str) -> Result<Scenario> {
     let path = Path::new(name);
     let is_file = path.extension().is_some() || name.contains(std::path::MAIN_SEPARATOR);
     if is_file || path.is_file() {
-        let scenario = Scenario::load(path);
-        return Ok(scenario.map_err(anyhow::Error::new)?);
+        return Scenario::load(path).map_err(anyhow::Error::new);
     }
     Ok(Scenario::embedded(name)?)
 }

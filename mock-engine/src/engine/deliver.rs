@@ -103,6 +103,10 @@ impl MockEngine {
     /// Hands an event to the gateway.
     pub(super) async fn hand_over(&self, session: &str, event: Event) {
         let Ok(link) = self.link(session) else { return };
+        if link.engine() != "NOWEB" {
+            // Only Baileys says such things.
+            return;
+        }
         let happened = Happened {
             time: self.now_ms(),
             session: session.to_owned(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use host_sdk::{Clock, Engine, EngineError, EngineEvents, Me, SessionStatus};
+use host_sdk::{Clock, Engine, EngineError, EngineEvents};
 
 use super::{Happened, Heard, Link, MockEngine};
 use crate::{
@@ -128,15 +128,7 @@ impl Engine for Facade {
     ) -> BoxFuture<'static, Result<(), EngineError>> {
         let (mock, session, name) = (self.mock.clone(), session.to_owned(), self.name.clone());
         Box::pin(async move {
-            if name == "NOWEB" {
-                mock.begin(&session, &name, Some(events)).await;
-            } else {
-                // No Baileys, so no events of it: the session works, and says nothing.
-                mock.begin(&session, &name, None).await;
-                let me: Option<Me> = mock.me(&session).ok();
-                events.me(me).await;
-                events.status(SessionStatus::Working).await;
-            }
+            mock.begin(&session, &name, Some(events)).await;
             Ok(())
         })
     }

@@ -28,6 +28,8 @@ pub(super) struct Report {
     doubled: u64,
     /// Arrivals that were older than what the receiver already knew of the chat.
     backwards: u64,
+    /// Arrivals that were none of the events sent.
+    foreign: u64,
     /// Of the whole process, receivers included; on Linux.
     cpu_micros_per_event: Option<f64>,
 }
@@ -63,6 +65,7 @@ impl Report {
             lost: all.saturating_sub(arrived + ledger.conflated()),
             doubled: ledger.doubled(),
             backwards: ledger.backwards(),
+            foreign: ledger.foreign(),
             cpu_micros_per_event: cpu
                 .map(|cpu| cpu.as_secs_f64() * 1e6 / f64::from(ledger.events())),
         }
@@ -70,7 +73,7 @@ impl Report {
 
     /// Whether nothing was lost, and no chat went back in time.
     pub(super) fn holds(&self) -> bool {
-        self.lost == 0 && self.backwards == 0
+        self.lost == 0 && self.backwards == 0 && self.foreign == 0
     }
 
     pub(super) fn print(&self, json: bool) -> Result<()> {
