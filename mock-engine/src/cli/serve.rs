@@ -59,9 +59,6 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", value_parser = ["NOWEB", "WEBJS"])]
     engine: Option<String>,
 
-    #[command(flatten)]
-    webhooks: super::webhooks::Args,
-
     /// The key that callers show in X-Api-Key; plain, or sha512:HEX
     #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
@@ -69,6 +66,9 @@ pub(super) struct Args {
     /// The seed of all chance; the scenario's unless said
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    #[command(flatten)]
+    webhooks: super::webhooks::Args,
 }
 
 /// How fast time goes.
