@@ -8,7 +8,10 @@ use std::{
 
 use http::Method;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep},
+};
 
 use crate::{
     Ability, Check, Driver, Need, Receiver, Target,
@@ -33,6 +36,20 @@ pub struct Settings {
     pub seed: u64,
     /// Whether the target was started with its webhooks going to the suite's receiver.
     pub webhook_configured: bool,
+}
+
+impl Settings {
+    /// Settings for this session, with what is usual for the rest.
+    pub fn new(session: impl Into<String>, timeout: Duration) -> Self {
+        Self {
+            session: session.into(),
+            other_engine_session: None,
+            timeout,
+            settle: Duration::from_millis(300),
+            seed: 0,
+            webhook_configured: false,
+        }
+    }
 }
 
 /// The target, the driver, the receiver, and what has to be put back at the end.
@@ -141,10 +158,25 @@ impl Environment {
                 let body = serde_json::json!({ "config": config });
                 let call = self.target.request(Method::PUT, format!("/api/sessions/{session}"));
                 let _ = call.json(&body).send(&trace).await;
+                self.works_again(&session).await;
             }
             Undo::Step(step) => {
                 let _ = self.driver.perform(&step).await;
             }
+        }
+    }
+
+    /// Waits, for a time-out, until a session works after it was configured.
+    async fn works_again(&self, session: &str) {
+        let path = format!("/api/sessions/{session}");
+        let deadline = Instant::now() + self.settings.timeout;
+        while Instant::now() < deadline {
+            let answer = self.target.get(&path).send(&Trace::default()).await;
+            let session = answer.and_then(|answer| answer.json()).unwrap_or_default();
+            if session["status"] == "WORKING" {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -4,6 +4,23 @@
 //! documentation that it rests on, and a function that tries it. The [`catalogue`] has them all, in
 //! the documentation's order. A [`run`] tries them on a [`Target`], with a [`Driver`] that makes the
 //! engine do something and a [`Receiver`] where webhooks arrive, and ends in a [`Report`].
+//!
+//! ```no_run
+//! # async fn check() -> Result<(), Box<dyn std::error::Error>> {
+//! use conformance_tests::{Environment, Plan, Profile, Receiver, Settings, Target, driver, select};
+//! use std::{sync::Arc, time::Duration};
+//!
+//! let (url, timeout) = ("http://localhost:3000", Duration::from_secs(5));
+//! let target = Target::new(url, None, timeout)?;
+//! let driver = driver::connect("mock:http://localhost:3000", "default", &target, None).await?;
+//! let receiver = Receiver::listen("127.0.0.1:0".parse()?, None).await?;
+//! let settings = Settings::new("default", timeout);
+//! let environment = Environment::prepare(target, driver, receiver, settings).await;
+//! let plan = Plan { checks: select(Profile::Waha, &[]), jobs: 8, ..Plan::default() };
+//! let report = conformance_tests::run(&Arc::new(environment), &plan, |_| {}).await;
+//! assert!(report.holds(), "{}", report.verdict());
+//! # Ok(()) }
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    Check, Context, Environment, Level, Outcome, Report,
+    Check, Context, Environment, Level, Need, Outcome, Report,
     report::Entry,
     verdict::{Failure, Halt, Verdict},
 };
@@ -38,6 +38,7 @@ pub async fn run(
     mut progress: impl FnMut(&Entry),
 ) -> Report {
     let started = Instant::now();
+    prepare_webhooks(environment, plan).await;
     let one_contact = environment.driver.only_contact().is_some();
     let jobs = if one_contact { 1 } else { plan.jobs.max(1) };
     let mut waiting: VecDeque<(usize, &'static Check)> =
@@ -76,6 +77,16 @@ pub async fn run(
         strict: plan.strict,
         took: started.elapsed(),
         entries: entries.collect(),
+    }
+}
+
+/// Configures the webhook that checks share before any of them runs: it may restart the session.
+async fn prepare_webhooks(environment: &Arc<Environment>, plan: &Plan) {
+    let hooked = |check: &&Check| check.needs.contains(&Need::Webhook);
+    let mut hooked = plan.checks.iter().copied().filter(hooked);
+    if hooked.any(|check| environment.missing(check).is_none()) {
+        // What goes wrong is told by each check that needs it.
+        let _ = Context::named(Arc::clone(environment), "webhooks").hooked().await;
     }
 }
 

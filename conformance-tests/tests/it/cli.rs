@@ -6,7 +6,10 @@ use conformance_tests::{catalogue, find};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::ours::{KEY, Ours};
+use crate::{
+    every_check::names,
+    ours::{KEY, Ours},
+};
 
 fn conformance(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
@@ -212,10 +215,12 @@ async fn a_failure_shows_requirement_request_expected_and_actual() {
 async fn the_example_of_an_exec_driver_drives() {
     let ours = Ours::start().await;
     let session = ours.new_session().await;
+    let before = names(&ours).await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/exec_driver.py");
     let driver = format!("exec:python3 {script}");
     let output = conformance(&["run", "--target", &ours.url, "--api-key", KEY])
         .args(["--session", &session, "--driver", &driver, "presence/get-chat", "presence/fields"])
+        .arg("webhook/presence-update")
         .env("MOCK", &ours.url)
         .env("WAHA_API_KEY", KEY)
         .output()
@@ -225,6 +230,8 @@ async fn the_example_of_an_exec_driver_drives() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("send any stanza or event:"), "{text}");
     assert!(text.contains("conforms: ") && !text.contains("warn"), "{text}");
+    assert!(!text.contains("    webhook/presence-update/is-sent"), "it is checked: {text}");
+    assert_eq!(names(&ours).await, before, "the session's webhooks are put back");
 }
 
 #[tokio::test]

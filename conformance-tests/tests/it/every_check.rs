@@ -1,7 +1,7 @@
 //! Our own server keeps every promise of all profiles.
 
 use conformance_tests::{Outcome, catalogue, report::terminal};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     ours::Ours,
@@ -10,7 +10,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_check_passes_and_none_is_skipped() {
-    let ours = Ours::start().await;
+    let ours = Ours::start_with(json!({})).await;
     let before = names(&ours).await;
     let environment = environment(&ours.url, With::default()).await;
     let report = try_all(&environment, all()).await;
@@ -20,7 +20,7 @@ async fn every_check_passes_and_none_is_skipped() {
 }
 
 /// The sessions' names and configurations.
-async fn names(ours: &Ours) -> Vec<(Value, Value)> {
+pub(crate) async fn names(ours: &Ours) -> Vec<(Value, Value)> {
     let (_, sessions) = ours.call("GET", "/api/sessions", None).await;
     let sessions: Vec<Value> = serde_json::from_str(&sessions).unwrap();
     sessions.iter().map(|it| (it["name"].clone(), it["config"].clone())).collect()

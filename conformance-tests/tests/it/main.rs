@@ -8,6 +8,7 @@ mod suite;
 
 mod cli;
 mod documentation;
+mod drivers;
 mod every_check;
 mod mutants;
 mod presence_table;

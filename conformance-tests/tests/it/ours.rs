@@ -20,17 +20,20 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
+    /// A server that does not wait long for first news.
     pub(crate) async fn start() -> Self {
+        Self::start_with(json!({ "firstUpdateWaitMs": 20, "resubscribePauseMs": 1 })).await
+    }
+
+    /// A server with this configuration of the plugin.
+    pub(crate) async fn start_with(config: Value) -> Self {
         let sessions = "[sessions.default]\n[sessions.web]\nengine = \"WEBJS\"\n";
         let waha = MockWaha::builder()
             .scenario(Scenario::parse(sessions).unwrap())
             .pace(Pace::Running { speed: 1.0 })
             .seed(1)
             .api_key(KEY)
-            .gateway(|gateway| {
-                let config = json!({ "firstUpdateWaitMs": 250, "resubscribePauseMs": 1 });
-                gateway.plugin_config("presence", config)
-            })
+            .gateway(|gateway| gateway.plugin_config("presence", config))
             .build()
             .unwrap();
         waha.begin().await;

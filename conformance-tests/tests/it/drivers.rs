@@ -1,0 +1,69 @@
+//! Drivers other than the mock's, which the other tests use.
+
+use std::time::Duration;
+
+use conformance_tests::{
+    Ability, Target,
+    driver::{self, Action, Becomes, DriverError, Step},
+};
+use serde_json::json;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{body_json, header, method, path},
+};
+
+const OURS: &str = "5511999990001@c.us";
+const PEER: &str = "5511999990002@c.us";
+
+async fn account(server: &MockServer, session: &str, id: &str) {
+    let me = json!({ "id": id, "pushName": "Somebody" });
+    Mock::given(method("GET"))
+        .and(path(format!("/api/sessions/{session}/me")))
+        .respond_with(ResponseTemplate::new(200).set_body_json(me))
+        .mount(server)
+        .await;
+}
+
+#[tokio::test]
+async fn a_peer_types_to_the_account_under_test() {
+    let (ours, peer) = (MockServer::start().await, MockServer::start().await);
+    account(&ours, "default", OURS).await;
+    account(&peer, "bob", PEER).await;
+    let steps = [
+        (Becomes::Online, json!({ "presence": "online" })),
+        (Becomes::Typing, json!({ "presence": "typing", "chatId": OURS })),
+        (Becomes::Recording, json!({ "presence": "recording", "chatId": OURS })),
+        (Becomes::Stopped, json!({ "presence": "paused", "chatId": OURS })),
+        (Becomes::Offline, json!({ "presence": "offline" })),
+    ];
+    for (_, body) in &steps {
+        Mock::given(method("POST"))
+            .and(path("/api/bob/presence"))
+            .and(header("x-api-key", "the-peers"))
+            .and(body_json(body))
+            .respond_with(ResponseTemplate::new(201))
+            .expect(1)
+            .mount(&peer)
+            .await;
+    }
+    let target = Target::new(&ours.uri(), None, Duration::from_secs(5)).unwrap();
+    let name = format!("peer:{}#bob", peer.uri());
+    let key = Some("the-peers".to_owned());
+    let driver = driver::connect(&name, "default", &target, key).await.unwrap();
+    assert_eq!(driver.only_contact(), Some(PEER));
+    assert_eq!(driver.abilities(), [Ability::Presence]);
+    for (is, _) in steps {
+        let (chat, participant) = (PEER.to_owned(), PEER.to_owned());
+        let action = Action::Presence { chat, participant, is, last_seen: None };
+        driver.perform(&Step { session: "default".to_owned(), action }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_peer_without_a_session_is_refused() {
+    let target = Target::new("http://127.0.0.1:1", None, Duration::from_secs(5)).unwrap();
+    let error = driver::connect("peer:http://127.0.0.1:1", "default", &target, None).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, DriverError::Failed(_)));
+    assert!(error.to_string().contains("names no session: peer:URL#SESSION"), "{error}");
+}
