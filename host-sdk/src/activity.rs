@@ -6,7 +6,7 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::{
         Arc,
@@ -54,7 +54,10 @@ impl Activity {
             phase: AtomicU8::new(RUNNABLE),
             outer: AtomicWaker::new(),
         });
-        Tracked { task: Box::pin(task), waker: Waker::from(state.clone()), state }
+        // When a task has used up its turn, tokio puts its wakes off to where they are not counted.
+        // A tracked task gives way by itself instead: see [`give_way`].
+        let task = Box::pin(tokio::task::unconstrained(task));
+        Tracked { task, waker: Waker::from(state.clone()), state }
     }
 
     /// Waits until no tracked task is runnable.
@@ -67,6 +70,19 @@ impl Activity {
             idle.await;
         }
     }
+}
+
+/// Lets other tasks run, while the caller counts as runnable.
+pub(crate) async fn give_way() {
+    let mut gave_way = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl fmt::Debug for Activity {
@@ -145,7 +161,7 @@ mod tests {
     use futures_util::FutureExt as _;
     use tokio::sync::oneshot;
 
-    use super::Activity;
+    use super::{Activity, give_way};
 
     #[tokio::test]
     async fn a_task_that_waits_is_idle_and_one_that_was_woken_is_not() {
@@ -169,6 +185,30 @@ mod tests {
         assert!((&mut task).now_or_never().is_none());
         drop(task);
         let _ = wake.send(());
+        assert!(activity.idle().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_does_much_in_one_turn_stays_runnable() {
+        let activity = Activity::new();
+        let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+        (0..10_000).for_each(|number| send.send(number).unwrap());
+        let task = tokio::spawn(activity.track(async move {
+            for _ in 0..10_000 {
+                receive.recv().await;
+            }
+        }));
+        activity.idle().await;
+        assert!(task.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_gives_way_is_still_runnable() {
+        let activity = Activity::new();
+        let mut task = Box::pin(activity.track(give_way()));
+        assert!((&mut task).now_or_never().is_none());
+        assert!(activity.idle().now_or_never().is_none());
+        task.await;
         assert!(activity.idle().now_or_never().is_some());
     }
 }

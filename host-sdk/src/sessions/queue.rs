@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak, atomic::Ordering};
 use tokio::sync::mpsc;
 
 use super::{Heard, Job, Session};
-use crate::mounted::Mounted;
+use crate::{activity::give_way, mounted::Mounted};
 
 /// How many events are taken from the queue at once.
 const BATCH: usize = 256;
@@ -24,7 +24,7 @@ pub(super) async fn work(
             apply(&session, &plugins, job);
         }
         // A queue that is never empty must leave room for other tasks.
-        tokio::task::consume_budget().await;
+        give_way().await;
     }
 }
 

@@ -1,4 +1,6 @@
-//! The gateway from outside: real libraries, real sockets.
+//! The gateway from outside: real libraries, real requests.
+
+#![allow(clippy::unwrap_used, reason = "what a test sets up it may unwrap, in its helpers too")]
 
 mod engine;
 mod http;

@@ -6,8 +6,16 @@
 
 use std::{env, fs, path::Path};
 
-const MODULES: &[&str] =
-    &["abi.rs", "abi/host_side.rs", "abi/plugin_side.rs", "forward.rs", "guard.rs", "host.rs", "plugin.rs", "testing.rs"];
+const MODULES: &[&str] = &[
+    "abi.rs",
+    "abi/host_side.rs",
+    "abi/plugin_side.rs",
+    "forward.rs",
+    "guard.rs",
+    "host.rs",
+    "plugin.rs",
+    "testing.rs",
+];
 
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");

@@ -98,7 +98,8 @@ impl Counter {
 }
 
 fn read(snapshot: &Snapshot) -> Result<BTreeMap<String, u64>, PluginError> {
-    let unreadable = || PluginError::new(ErrorKind::INVALID, "the snapshot is not one of a counter");
+    let unreadable =
+        || PluginError::new(ErrorKind::INVALID, "the snapshot is not one of a counter");
     let text = std::str::from_utf8(snapshot.bytes()).map_err(|_| unreadable())?;
     let line = |line: &str| {
         let (count, session) = line.split_once(' ')?;
