@@ -125,7 +125,10 @@ impl Report {
                 format!("it cannot be said: the driver failed in {broken} checks")
             }
             (0, 0) => "nothing was checked".to_owned(),
-            (tried, 0) => format!("conforms: {tried} of {tried} checks held or may fail"),
+            (tried, 0) => match tried - self.count(Outcome::Pass) {
+                0 => format!("conforms: all {tried} checks held"),
+                rest => format!("conforms: of {tried} checks, {rest} did not hold and need not"),
+            },
             (tried, bad) => format!("does not conform: {bad} of {tried} checks failed"),
         }
     }

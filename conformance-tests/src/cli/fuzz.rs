@@ -15,7 +15,7 @@ pub(super) struct Args {
     target: target::TargetArgs,
 
     /// How many sequences
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     cases: u32,
 
     /// How long a sequence may be
