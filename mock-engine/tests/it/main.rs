@@ -9,6 +9,7 @@ mod library;
 mod recording;
 mod scenarios;
 mod serve;
+mod two_plugins;
 mod wire;
 
 use mock_engine::MockWaha;
