@@ -138,7 +138,7 @@ impl Scrubber {
             return jid;
         }
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && (times || text.len() < LONG_NUMBER) {
+        if digits && (text.len() < LONG_NUMBER || (times && is_time(&text))) {
             return text;
         }
         if digits {
@@ -202,6 +202,14 @@ impl Scrubber {
         let Self { ids, chance, .. } = self;
         ids.of(id, || format!("3EB0{:016X}", chance.random::<u64>()))
     }
+}
+
+/// Whether digits are a time of WhatsApp's: Unix seconds or milliseconds from 2009 to 2099.
+fn is_time(digits: &str) -> bool {
+    const SECONDS: std::ops::Range<u64> = 1_230_768_000..4_102_444_800;
+    digits
+        .parse()
+        .is_ok_and(|time: u64| SECONDS.contains(&time) || SECONDS.contains(&(time / 1000)))
 }
 
 /// What stands for whom: the same each time, and for nobody else.
@@ -278,6 +286,17 @@ mod tests {
     }
 
     #[test]
+    fn a_time_stays_and_a_number_in_the_place_of_a_time_goes() {
+        let data = json!({ "t": "1686719326", "last": "1686719326000", "date": "5511999990001" });
+        let scrubbed = Scrubber::new(7).scrub(recorded(data)).data;
+        assert_eq!(
+            (&scrubbed["t"], &scrubbed["last"]),
+            (&json!("1686719326"), &json!("1686719326000"))
+        );
+        assert_ne!(scrubbed["date"], "5511999990001");
+    }
+
+    #[test]
     fn the_same_seed_scrubs_the_same() {
         let scrub = |seed| {
             Scrubber::new(seed)
@@ -294,7 +313,8 @@ mod tests {
         fn no_number_gets_through_wherever_it_stands(
             number in "[1-8][0-9]{9,13}",
             before in "[ a-z+]{0,5}",
-            field in prop_oneof!["[a-zA-Z]{1,10}", Just("id".to_owned()), Just("pushName".to_owned()), Just("type".to_owned())],
+            // A field of times keeps what may be a time.
+            field in prop_oneof!["[a-zA-Z]{1,10}".prop_filter("times", |name| !NUMBERS.contains(&name.as_str())), Just("id".to_owned()), Just("pushName".to_owned()), Just("type".to_owned())],
         ) {
             let text = format!("{before}{number}");
             let data = json!({
