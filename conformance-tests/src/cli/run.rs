@@ -46,8 +46,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
 
-    /// A report: junit=FILE, json=FILE, html=FILE or tap=FILE; - is standard output
-    #[arg(long, value_name = "FORMAT=FILE")]
+    /// Reports, with commas between them: junit=FILE, json=FILE, html=FILE or tap=FILE; - is standard
+    /// output
+    #[arg(long, value_name = "FORMAT=FILE", value_delimiter = ',')]
     report: Vec<Destination>,
 
     /// Show everything that goes over the wire in this check, and run it alone
