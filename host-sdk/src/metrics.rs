@@ -41,10 +41,6 @@ impl Family {
         self.0.write().entry(label.to_owned()).or_default().fetch_add(number, Relaxed);
     }
 
-    fn set(&self, label: &str, number: u64) {
-        self.0.write().entry(label.to_owned()).or_default().store(number, Relaxed);
-    }
-
     fn forget(&self, label: &str) {
         self.0.write().shift_remove(label);
     }
@@ -61,12 +57,7 @@ impl Metrics {
         self.plugin_panics.add(plugin, 1);
     }
 
-    /// Says how many subscriptions a session has.
-    pub fn set_subscriptions(&self, session: &str, subscriptions: u64) {
-        self.subscriptions.set(session, subscriptions);
-    }
-
-    /// Counts a subscription of a session.
+    /// Counts a subscription that a session's engine has taken, a renewed one too.
     pub fn subscribed(&self, session: &str) {
         self.subscriptions.add(session, 1);
     }
@@ -110,7 +101,13 @@ impl Metrics {
         let families = [
             ("events_in_total", "counter", "Events that engines sent.", "session", &self.events_in),
             ("plugin_panics_total", "counter", "Panics of plugins.", "plugin", &self.plugin_panics),
-            ("subscriptions", "gauge", "Subscriptions.", "session", &self.subscriptions),
+            (
+                "subscriptions_total",
+                "counter",
+                "Subscriptions taken.",
+                "session",
+                &self.subscriptions,
+            ),
         ];
         for (name, kind, help, label, family) in families {
             head(&mut text, name, kind, help);
@@ -315,8 +312,8 @@ mod tests {
         # HELP waha_plugin_panics_total Panics of plugins.
         # TYPE waha_plugin_panics_total counter
         waha_plugin_panics_total{plugin="a \"b\""} 1
-        # HELP waha_subscriptions Subscriptions.
-        # TYPE waha_subscriptions gauge
+        # HELP waha_subscriptions_total Subscriptions taken.
+        # TYPE waha_subscriptions_total counter
         # HELP waha_events_emitted_total Events that had a receiver.
         # TYPE waha_events_emitted_total counter
         waha_events_emitted_total 0
