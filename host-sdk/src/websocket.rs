@@ -60,10 +60,12 @@ where
     S: Clone + Send + Sync + 'static,
 {
     get(move |RawQuery(query): RawQuery, upgrade: WebSocketUpgrade| async move {
-        let filter = Filter::parse(query.as_deref().unwrap_or_default(), &known);
+        // Before the answer, so that a client whose socket is open misses nothing from then on.
+        let subscriber = Filter::parse(query.as_deref().unwrap_or_default(), &known)
+            .map(|filter| Subscriber::new(bus, filter));
         upgrade.max_message_size(MESSAGE_LIMIT).on_upgrade(move |socket| async move {
-            match filter {
-                Ok(filter) => serve(bus, filter, socket).await,
+            match subscriber {
+                Ok(subscriber) => serve(subscriber, socket).await,
                 Err(reason) => refuse(socket, reason).await,
             }
         })
@@ -195,6 +197,25 @@ impl Drop for Socket {
     }
 }
 
+/// A socket while the bus has events for it: until this is dropped, also by a failed upgrade.
+struct Subscriber {
+    bus: EventBus,
+    waiting: Arc<Socket>,
+}
+
+impl Subscriber {
+    fn new(bus: EventBus, filter: Filter) -> Self {
+        let waiting = bus.open(|limits, metrics| Socket::new(filter, limits, &metrics));
+        Self { bus, waiting }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.bus.close(&self.waiting);
+    }
+}
+
 async fn refuse(mut socket: WebSocket, reason: String) {
     let frame = CloseFrame { code: WRONG_PARAMETERS, reason: shortened(reason).into() };
     if socket.send(Message::Close(Some(frame))).await.is_ok() {
@@ -213,10 +234,9 @@ fn shortened(mut reason: String) -> String {
     reason
 }
 
-async fn serve(bus: EventBus, filter: Filter, socket: WebSocket) {
-    let waiting = bus.open(|limits, metrics| Socket::new(filter, limits, &metrics));
-    let close = talk(&bus, &waiting, socket).await;
-    bus.close(&waiting);
+async fn serve(subscriber: Subscriber, socket: WebSocket) {
+    let close = talk(&subscriber.bus, &subscriber.waiting, socket).await;
+    drop(subscriber);
     if let Some((mut sink, code)) = close {
         let frame = CloseFrame { code, reason: Utf8Bytes::default() };
         // A client that is gone is closed already.

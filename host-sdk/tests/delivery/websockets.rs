@@ -1,16 +1,23 @@
 //! Events over a WebSocket: the same bodies, pings on the clock, and a slow socket.
 
-use std::{future::IntoFuture, net::SocketAddr, time::Duration};
+use std::{future::IntoFuture, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::Router;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt, poll};
 use host_sdk::{event_bus::DeliverySettings, webhook::lane::Limits, websocket};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, protocol::frame::coding::CloseCode},
 };
+use tower::ServiceExt;
 
 use crate::receiver::Stage;
 
@@ -24,14 +31,15 @@ async fn serve(stage: &Stage) -> SocketAddr {
     address
 }
 
-/// Connects and waits until the gateway knows of it.
-async fn connect(stage: &Stage, address: SocketAddr, query: &str) -> Client {
-    let open = || stage.bus.metrics().render().contains("waha_open_sockets 1\n");
-    let (client, _) = connect_async(format!("ws://{address}/ws?{query}")).await.unwrap();
-    while !open() {
-        tokio::task::yield_now().await;
-    }
-    client
+/// A socket that is open for the client, and so for events too.
+async fn connect(address: SocketAddr, query: &str) -> Client {
+    connect_async(format!("ws://{address}/ws?{query}")).await.unwrap().0
+}
+
+fn open_sockets(stage: &Stage) -> u64 {
+    let metrics = stage.bus.metrics().render();
+    let value = metrics.lines().find_map(|line| line.strip_prefix("waha_open_sockets "));
+    value.unwrap().parse().unwrap()
 }
 
 async fn next(client: &mut Client) -> Message {
@@ -50,13 +58,43 @@ async fn a_socket_gets_the_events_it_asked_for() {
     let stage = Stage::with(Vec::new());
     let address = serve(&stage).await;
     let query = "session=default&events=presence.update&events=other&x-api-key=1";
-    let mut client = connect(&stage, address, query).await;
+    let mut client = connect(address, query).await;
     stage.emit_fifo(1);
     stage.emit("chat", "key", 2);
     stage.emit("chat", "key", 3);
     assert_eq!((payload(&mut client).await, payload(&mut client).await), (2.into(), 3.into()));
     client.close(None).await.unwrap();
-    while stage.bus.metrics().render().contains("waha_open_sockets 1\n") {
+    while open_sockets(&stage) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The connection is polled by hand, so no other task has run yet when the client's answer is there.
+#[tokio::test]
+async fn a_socket_counts_as_open_before_its_client_knows() {
+    let stage = Stage::with(Vec::new());
+    let route = websocket::route(stage.bus.clone(), |session| session == "default");
+    let router: Router = Router::new().route("/ws", route);
+    let service = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request));
+    let (mut client, server) = tokio::io::duplex(4096);
+    let server = http1::Builder::new().serve_connection(TokioIo::new(server), service);
+    let mut server = pin!(server.with_upgrades());
+    let request = "GET /ws?events=* HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\n\
+                   Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 1024];
+    let length = loop {
+        let _ = poll!(server.as_mut());
+        if let Some(length) = client.read(&mut answer).now_or_never() {
+            break length.unwrap();
+        }
+    };
+    assert!(answer[..length].starts_with(b"HTTP/1.1 101 "));
+    assert_eq!(open_sockets(&stage), 1);
+    drop(client);
+    while open_sockets(&stage) > 0 {
+        let _ = poll!(server.as_mut());
         tokio::task::yield_now().await;
     }
 }
@@ -79,7 +117,7 @@ async fn wrong_parameters_are_accepted_and_closed_with_a_reason() {
 async fn a_ping_comes_every_ten_seconds_and_silence_ends_the_socket() {
     let stage = Stage::with(Vec::new());
     let address = serve(&stage).await;
-    let mut client = connect(&stage, address, "events=*").await;
+    let mut client = connect(address, "events=*").await;
     for _ in 0..3 {
         assert_eq!(stage.wait_out().await.as_secs(), 10);
         assert!(matches!(next(&mut client).await, Message::Ping(_)));
@@ -91,7 +129,7 @@ async fn a_ping_comes_every_ten_seconds_and_silence_ends_the_socket() {
     // From here on the client reads nothing, so it answers no ping.
     stage.wait_out().await;
     stage.wait_out().await;
-    while stage.bus.metrics().render().contains("waha_open_sockets 1\n") {
+    while open_sockets(&stage) > 0 {
         tokio::task::yield_now().await;
     }
 }
@@ -101,7 +139,7 @@ async fn a_slow_socket_is_folded_and_holds_nobody_up() {
     let limits = Limits { lane_depth: 4, ..Limits::default() };
     let stage = Stage::new(DeliverySettings { limits, ..DeliverySettings::default() });
     let address = serve(&stage).await;
-    let mut client = connect(&stage, address, "session=*&events=*").await;
+    let mut client = connect(address, "session=*&events=*").await;
     // More than the sockets' buffers hold, before the client reads anything.
     const EVENTS: u64 = 200_000;
     for n in 1..=EVENTS {
@@ -124,7 +162,7 @@ async fn a_slow_socket_is_folded_and_holds_nobody_up() {
 async fn a_socket_is_closed_as_going_away_when_the_gateway_ends() {
     let stage = Stage::with(Vec::new());
     let address = serve(&stage).await;
-    let mut client = connect(&stage, address, "events=*").await;
+    let mut client = connect(address, "events=*").await;
     stage.emit("chat", "key", 1);
     stage.drain().await;
     assert_eq!(payload(&mut client).await, 1);
