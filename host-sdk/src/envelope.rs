@@ -146,13 +146,18 @@ pub enum Keys {
 }
 
 impl Keys {
-    /// Copies keys.
+    /// Copies keys, each once.
     #[must_use]
     pub fn new(keys: &[&str]) -> Self {
         match keys {
             [] => Self::None,
             [key] => Self::One((*key).into()),
-            keys => Self::Many(keys.iter().map(|&key| key.into()).collect()),
+            keys => {
+                let mut keys = keys.to_vec();
+                keys.sort_unstable();
+                keys.dedup();
+                Self::Many(keys.into_iter().map(Into::into).collect())
+            }
         }
     }
 

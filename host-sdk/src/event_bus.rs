@@ -144,8 +144,8 @@ impl EventBus {
     /// Sends an event to all who listen. Never waits; renders the body once, and only when somebody
     /// listens.
     ///
-    /// Events of one session, name and `lane` stay in order. `keys` are what a later one
-    /// supersedes; without keys it is never folded. `payload` is JSON.
+    /// Events of one session, name and `lane` stay in order: those with `keys`, and those without.
+    /// Keys are what a later one supersedes; without keys it is never folded. `payload` is JSON.
     pub fn emit(
         &self,
         envelope: &Envelope,

@@ -11,9 +11,9 @@ use crate::{
 
 /// An event for the session's webhooks and websockets.
 ///
-/// The host keeps the emissions of one lane in order. When a receiver is too slow for all of them,
-/// a later emission may replace a waiting one of the same lane and keys; one without keys is never
-/// replaced.
+/// The host keeps the emissions of one lane in order, those with keys and those without. When a receiver is
+/// too slow for all of them, a later emission may replace a waiting one of the same lane and keys; one
+/// without keys is never replaced.
 #[derive(Debug)]
 pub struct Emission<'a> {
     /// The session that it belongs to.

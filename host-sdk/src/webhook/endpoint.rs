@@ -383,7 +383,7 @@ impl Endpoint {
             Fate::Waits(parked) => {
                 self.row.retried();
                 // It waits for the breaker and for nothing else.
-                state.lanes.wake(parked);
+                state.lanes.wake(&parked);
             }
         }
         self.watch_the_clock(state);
@@ -439,7 +439,7 @@ impl Endpoint {
 
     fn wake_all(self: &Arc<Self>, state: &mut State) {
         for (_, parked) in std::mem::take(&mut state.timers) {
-            state.lanes.wake(parked);
+            state.lanes.wake(&parked);
         }
         let workers = self.around.in_flight;
         self.rouse(state, workers);
@@ -473,11 +473,10 @@ impl Endpoint {
     fn ring(self: &Arc<Self>) -> Option<Duration> {
         let now_ms = self.now_ms();
         let mut state = self.state.lock();
-        while let Some(&(deadline, parked)) = state.timers.first()
-            && deadline <= now_ms
+        while state.timers.first().is_some_and(|(deadline, _)| *deadline <= now_ms)
+            && let Some((_, parked)) = state.timers.pop_first()
         {
-            state.timers.pop_first();
-            state.lanes.wake(parked);
+            state.lanes.wake(&parked);
         }
         state.breaker.tick(now_ms);
         let workers = self.around.in_flight;
@@ -503,7 +502,7 @@ impl State {
         if self.retired {
             return None;
         }
-        let timer = self.timers.first().map(|&(deadline, _)| deadline);
+        let timer = self.timers.first().map(|(deadline, _)| *deadline);
         timer.into_iter().chain(self.breaker.opens_at()).min()
     }
 }

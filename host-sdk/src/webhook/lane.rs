@@ -1,18 +1,17 @@
 //! What waits for one receiver, in lanes: the mechanism that webhooks and WebSockets share.
 //!
-//! Pure bookkeeping: no I/O, no clock, no lock. Updates of one lane stay in order, with one in flight
-//! at a time; lanes run side by side. What a receiver sees of a key never goes back in time.
+//! Pure bookkeeping: no I/O, no clock, no lock. One update of a lane is in flight at a time; lanes run
+//! side by side. What a receiver sees of a key never goes back in time.
 //!
 //! **Complete first, fresh when it must be.** A lane keeps [`Limits::lane_depth`] waiting updates, all
 //! delivered, in order. When it is full it folds. A waiting update is *superseded* once each of its
 //! keys has a newer waiting update. The new update takes the place of the newest waiting one that
-//! shares a key with it, if that one is thereby superseded and no FIFO update stands behind it;
-//! otherwise it goes to the end and the update that was superseded last gives way. So a lane holds no
-//! more than `max(lane_depth, number of its keys)` foldable updates, and one more when an update comes
-//! back from a failed attempt.
+//! shares a key with it, if that one is thereby superseded; otherwise it goes to the end, and the newest
+//! superseded update gives way. So a lane holds no more than `max(lane_depth, number of its keys)`
+//! of them, and one more when an update comes back from a failed attempt.
 //!
-//! **FIFO.** An update without keys never folds and nothing is moved in front of it. A lane keeps
-//! [`Limits::fifo_depth`] of them; past that the oldest is dropped and counted.
+//! **FIFO.** Updates without keys never fold. A lane keeps [`Limits::fifo_depth`] of them; past that the
+//! oldest is dropped and counted. They stay in order among themselves, and go before those with keys.
 //!
 //! **Bytes.** When [`Limits::bytes`] would be passed, all lanes fold as if their depth were zero, until
 //! a quarter is free again; then the oldest FIFO updates of all lanes are dropped, or a new one
@@ -24,8 +23,10 @@
 //! spent is dropped once superseded; until then it is set aside, so that it holds up only updates
 //! that share a key with it.
 
+mod folding;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     fmt,
     sync::Arc,
 };
@@ -33,9 +34,11 @@ use std::{
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
+use self::folding::{Folding, Freed, PutBack};
+
 /// Something that waits in a lane.
 pub trait Update {
-    /// What a later update of the lane supersedes: a set. Empty: nothing ever does (FIFO).
+    /// What a later update of the lane supersedes, each key once. Empty: nothing ever does (FIFO).
     fn keys(&self) -> &[Box<str>];
 
     /// How much memory it takes, for [`Limits::bytes`].
@@ -84,22 +87,28 @@ pub struct Taken<T> {
 /// [`Lanes::give_up`] or [`Lanes::put_back`].
 #[derive(Debug)]
 pub struct Ticket {
-    lane: u32,
-    generation: u64,
-    seq: u64,
+    lane: Arc<str>,
+    place: Place,
     bytes: usize,
 }
 
 /// A lane, or an update, that waits for [`Lanes::wake`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Parked {
-    at: u32,
-    generation: u64,
-    aside: bool,
+    lane: Arc<str>,
+    what: Waits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Waits {
+    /// The lane, which is parked under this number.
+    Lane(u64),
+    /// The update that stands aside at this place.
+    Update(Place),
 }
 
 /// What became of an update that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It waits for [`Lanes::wake`].
     Waits(Parked),
@@ -107,97 +116,41 @@ pub enum Fate {
     Dropped,
 }
 
-const NONE: u32 = u32::MAX;
+/// Where an update is among all that have come: a higher place is a newer one.
+type Place = u64;
 
-type Index = IndexMap<Box<str>, u32, RandomState>;
-
-#[derive(Debug, Clone, Copy)]
-struct List {
-    head: u32,
-    tail: u32,
-    len: usize,
-}
-
-impl Default for List {
-    fn default() -> Self {
-        Self { head: NONE, tail: NONE, len: 0 }
-    }
+/// What waits in one lane.
+#[derive(Debug)]
+struct Lane<T> {
+    fifo: VecDeque<(Place, T)>,
+    folding: Folding<T>,
+    phase: Phase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing can be taken: it is empty, or all it has is set aside.
+    /// Nothing can be taken: all it has stands aside.
     Resting,
+    /// It is in the line of those that can be taken from.
     Ready,
     InFlight,
-    Parked,
-}
-
-struct Lane {
-    name: Arc<str>,
-    generation: u64,
-    phase: Phase,
-    queue: List,
-    /// How many of the queue have keys.
-    foldable: usize,
-    /// The ones without.
-    fifo: List,
-    /// Superseded updates, the last superseded one last. Known only while there is an index.
-    superseded: List,
-    aside: usize,
-    /// The newest waiting update of each key; made when the lane fills for the first time.
-    index: Option<Index>,
-    /// How many FIFO updates have come.
-    barriers: u32,
-    next_rank: i64,
-}
-
-/// Which list besides the queue an update is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Neither,
-    Fifo,
-    Superseded,
-}
-
-struct Slot<T> {
-    update: Option<T>,
-    seq: u64,
-    rank: i64,
-    prev: u32,
-    next: u32,
-    side_prev: u32,
-    side_next: u32,
-    lane: u32,
-    /// For how many of its keys it is the newest waiting update.
-    live: u32,
-    barriers: u32,
-    folded: u32,
-    side: Side,
-    spent: bool,
-    aside: bool,
+    Parked(u64),
 }
 
 /// What waits for one receiver.
 pub struct Lanes<T> {
     limits: Limits,
-    by_name: IndexMap<Arc<str>, u32, RandomState>,
-    lanes: Vec<Lane>,
-    free_lanes: Vec<u32>,
-    slots: Vec<Slot<T>>,
-    free_slots: Vec<u32>,
-    ready: VecDeque<u32>,
+    lanes: IndexMap<Arc<str>, Lane<T>, RandomState>,
+    ready: VecDeque<Arc<str>>,
     /// FIFO updates of all lanes, by age.
-    fifo_by_age: BTreeMap<u64, u32>,
-    next_seq: u64,
-    next_generation: u64,
+    fifo_by_age: BTreeSet<(Place, Arc<str>)>,
+    last_number: u64,
     waiting: usize,
     in_flight: usize,
     bytes: usize,
+    /// All lanes fold as if their depth were zero.
     pressed: bool,
     counts: Counts,
-    /// Spares an allocation an update.
-    touched: Vec<u32>,
 }
 
 impl<T: Update> Lanes<T> {
@@ -206,21 +159,15 @@ impl<T: Update> Lanes<T> {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            by_name: IndexMap::default(),
-            lanes: Vec::new(),
-            free_lanes: Vec::new(),
-            slots: Vec::new(),
-            free_slots: Vec::new(),
+            lanes: IndexMap::default(),
             ready: VecDeque::new(),
-            fifo_by_age: BTreeMap::new(),
-            next_seq: 0,
-            next_generation: 0,
+            fifo_by_age: BTreeSet::new(),
+            last_number: 0,
             waiting: 0,
             in_flight: 0,
             bytes: 0,
             pressed: false,
             counts: Counts::default(),
-            touched: Vec::new(),
         }
     }
 
@@ -256,9 +203,8 @@ impl<T: Update> Lanes<T> {
     }
 
     /// The receiver has the update; its lane goes on.
-    #[expect(clippy::needless_pass_by_value, reason = "a ticket is used up")]
     pub fn delivered(&mut self, ticket: Ticket) {
-        self.end_flight(&ticket);
+        self.in_flight -= 1;
         self.bytes -= ticket.bytes;
         self.relax();
         self.go_on(ticket.lane);
@@ -273,94 +219,54 @@ impl<T: Update> Lanes<T> {
     /// key; an update without keys is dropped then.
     pub fn put_back(&mut self, taken: Taken<T>, spent: bool) -> Fate {
         let Taken { update, folded, ticket } = taken;
-        self.end_flight(&ticket);
-        let lane = ticket.lane;
         if update.keys().is_empty() {
-            let over = self.bytes > self.limits.bytes;
-            if spent || over || self.lanes[lane as usize].fifo.len >= self.limits.fifo_depth {
-                self.counts.dropped += u64::from(!spent);
-                self.bytes -= ticket.bytes;
-                self.go_on(lane);
-                return Fate::Dropped;
+            return self.put_back_fifo(update, ticket, spent);
+        }
+        let depth = self.depth();
+        let Some(lane) = self.lanes.get_mut(&ticket.lane) else { return Fate::Dropped };
+        match lane.folding.put_back(ticket.place, update, folded, spent, depth) {
+            PutBack::InFront => self.park(ticket.lane),
+            PutBack::Aside => {
+                self.in_flight -= 1;
+                self.waiting += 1;
+                let what = Waits::Update(ticket.place);
+                let parked = Parked { lane: ticket.lane.clone(), what };
+                self.go_on(ticket.lane);
+                Fate::Waits(parked)
             }
-            let slot = self.new_slot(lane, update, folded, ticket.seq);
-            self.link_front(lane, slot);
-            self.side_push(lane, slot, Side::Fifo, End::Front);
-            self.fifo_by_age.insert(ticket.seq, slot);
-            return self.park(lane);
+            PutBack::Folded => {
+                self.counts.folded += 1;
+                self.give_up(ticket);
+                Fate::Dropped
+            }
         }
-        if spent || self.lanes[lane as usize].foldable >= self.depth() {
-            self.ensure_index(lane);
-        }
-        let must_live = spent || self.lanes[lane as usize].foldable >= self.depth();
-        let uncovered = self.uncovered_keys(lane, &update);
-        if must_live && uncovered == 0 {
-            self.fold_into_newest(lane, &update, folded);
-            self.bytes -= ticket.bytes;
-            self.go_on(lane);
-            return Fate::Dropped;
-        }
-        let slot = self.new_slot(lane, update, folded, ticket.seq);
-        self.index_as_oldest(lane, slot);
-        self.slots[slot as usize].spent = spent;
-        if spent && self.may_stand_aside(lane, slot) {
-            self.slots[slot as usize].aside = true;
-            self.lanes[lane as usize].aside += 1;
-            self.waiting += 1;
-            self.go_on(lane);
-            return Fate::Waits(Parked { at: slot, generation: ticket.seq, aside: true });
-        }
-        self.link_front(lane, slot);
-        if !spent && uncovered == 0 && self.lanes[lane as usize].index.is_some() {
-            self.side_push(lane, slot, Side::Superseded, End::Front);
-        }
-        self.park(lane)
     }
 
     /// Ends a wait. `false` when there is nothing to wake any more.
-    pub fn wake(&mut self, parked: Parked) -> bool {
-        if parked.aside {
-            let Some(slot) = self.slots.get(parked.at as usize) else { return false };
-            if !slot.aside || slot.seq != parked.generation {
-                return false;
-            }
-            let lane = slot.lane;
-            self.end_aside(lane, parked.at);
-            self.link_front(lane, parked.at);
-            if self.lanes[lane as usize].phase == Phase::Resting {
-                self.make_ready(lane);
-            }
-            return true;
+    pub fn wake(&mut self, parked: &Parked) -> bool {
+        let Some((at, _, lane)) = self.lanes.get_full_mut(&parked.lane) else { return false };
+        let woken = match parked.what {
+            Waits::Lane(number) => lane.phase == Phase::Parked(number),
+            Waits::Update(place) => lane.folding.wake(place),
+        };
+        if woken && matches!(parked.what, Waits::Lane(_)) {
+            self.go_on(parked.lane.clone());
+        } else if woken {
+            self.rouse(at);
         }
-        let Some(lane) = self.lanes.get(parked.at as usize) else { return false };
-        if lane.phase != Phase::Parked || lane.generation != parked.generation {
-            return false;
-        }
-        self.go_on(parked.at);
-        true
+        woken
     }
 
     /// Drops all that waits. What is in flight ends as it would have.
     pub fn clear(&mut self) {
-        for lane in 0..self.lanes.len() {
-            let lane = u32::try_from(lane).unwrap_or(NONE);
-            while self.lanes[lane as usize].queue.head != NONE {
-                let slot = self.lanes[lane as usize].queue.head;
-                self.remove(lane, slot);
-            }
+        for lane in self.lanes.values_mut() {
+            self.bytes -= lane.fifo.drain(..).map(|(_, update)| update.bytes()).sum::<usize>();
+            self.bytes -= lane.folding.clear().bytes;
         }
-        for slot in 0..self.slots.len() {
-            if self.slots[slot].aside {
-                let lane = self.slots[slot].lane;
-                self.remove(lane, u32::try_from(slot).unwrap_or(NONE));
-            }
-        }
-        for lane in 0..self.lanes.len() {
-            let lane = u32::try_from(lane).unwrap_or(NONE);
-            if matches!(self.lanes[lane as usize].phase, Phase::Parked | Phase::Resting) {
-                self.go_on(lane);
-            }
-        }
+        self.waiting = 0;
+        self.fifo_by_age.clear();
+        self.ready.clear();
+        self.lanes.retain(|_, lane| lane.phase == Phase::InFlight);
     }
 
     /// How many lanes have an update that could be taken now.
@@ -384,7 +290,7 @@ impl<T: Update> Lanes<T> {
     /// How many lanes have an update that waits or is in flight.
     #[must_use]
     pub fn lanes(&self) -> usize {
-        self.by_name.len()
+        self.lanes.len()
     }
 
     /// How many bytes wait or are in flight.
@@ -403,161 +309,59 @@ impl<T: Update> Lanes<T> {
         if self.pressed { 0 } else { self.limits.lane_depth }
     }
 
-    fn push_fifo(&mut self, name: &str, update: T) -> bool {
-        let bytes = update.bytes();
-        if self.bytes + bytes > self.limits.bytes {
-            self.press();
-            while self.bytes + bytes > self.limits.bytes && self.drop_oldest_fifo() {}
-        }
-        if self.bytes + bytes > self.limits.bytes || self.limits.fifo_depth == 0 {
-            self.counts.dropped += 1;
-            return false;
-        }
-        let lane = self.lane(name);
-        if self.lanes[lane as usize].fifo.len >= self.limits.fifo_depth {
-            let oldest = self.lanes[lane as usize].fifo.head;
-            self.counts.dropped += 1;
-            self.remove(lane, oldest);
-        }
-        self.bytes += bytes;
-        let seq = self.next_seq();
-        let slot = self.new_slot(lane, update, 0, seq);
-        self.lanes[lane as usize].barriers += 1;
-        self.link_back(lane, slot);
-        self.side_push(lane, slot, Side::Fifo, End::Back);
-        self.fifo_by_age.insert(seq, slot);
-        self.rouse(lane);
-        true
-    }
-
     fn push_foldable(&mut self, name: &str, update: T) {
         let bytes = update.bytes();
         if self.bytes + bytes > self.limits.bytes {
             self.press();
         }
-        let lane = self.lane(name);
+        let (place, depth, at) = (self.next_number(), self.depth(), self.open(name));
+        self.waiting += 1;
         self.bytes += bytes;
-        let full = self.lanes[lane as usize].foldable >= self.depth();
-        if full {
-            self.ensure_index(lane);
-        }
-        let seq = self.next_seq();
-        let slot = self.new_slot(lane, update, 0, seq);
-        if self.lanes[lane as usize].index.is_some() {
-            self.link_indexed(lane, slot, full);
-        } else {
-            self.link_back(lane, slot);
-        }
+        let freed = self.lanes[at].folding.push(place, update, depth);
+        self.folded(&freed);
         while self.bytes > self.limits.bytes && self.drop_oldest_fifo() {}
-        self.rouse(lane);
+        self.rouse(at);
     }
 
-    /// Makes `slot` the newest of its keys and gives it its place.
-    fn link_indexed(&mut self, lane: u32, slot: u32, full: bool) {
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.clear();
-        let update = self.slots[slot as usize].update.take();
-        let Some(index) = self.lanes[lane as usize].index.as_mut() else { return };
-        let mut live = 0;
-        for key in update.iter().flat_map(Update::keys) {
-            let before = match index.get_mut(&**key) {
-                Some(newest) => std::mem::replace(newest, slot),
-                None => {
-                    index.insert(key.clone(), slot);
-                    NONE
-                }
-            };
-            // A key that is named twice counts once.
-            if before == slot {
-                continue;
-            }
-            live += 1;
-            if before != NONE {
-                self.slots[before as usize].live -= 1;
-                if !touched.contains(&before) {
-                    touched.push(before);
-                }
-            }
-        }
-        self.slots[slot as usize].update = update;
-        self.slots[slot as usize].live = live;
-
-        let mut must_follow = false;
-        let mut place = NONE;
-        for &old in &touched {
-            let Slot { live, spent, aside, rank, .. } = self.slots[old as usize];
-            if live == 0 && spent {
-                self.fold(lane, old, slot);
-                continue;
-            }
-            if aside {
-                // A part of it is still news, and must come before the newer part.
-                self.end_aside(lane, old);
-                self.link_back(lane, old);
-                must_follow = true;
-                continue;
-            }
-            if live == 0 {
-                self.side_push(lane, old, Side::Superseded, End::Back);
-            }
-            if place == NONE || self.slots[place as usize].rank < rank {
-                place = old;
-            }
-        }
-        self.touched = touched;
-        let barriers = self.lanes[lane as usize].barriers;
-        let takes_place = full
-            && !must_follow
-            && place != NONE
-            && self.slots[place as usize].live == 0
-            && self.slots[place as usize].barriers == barriers;
-        if takes_place {
-            self.link_in_front_of(lane, slot, place);
-            self.slots[slot as usize].rank = self.slots[place as usize].rank;
-            self.fold(lane, place, slot);
-        } else {
-            self.link_back(lane, slot);
-        }
-        while self.lanes[lane as usize].foldable > self.depth() && self.fold_last_superseded(lane) {
-        }
-    }
-
-    fn fold_last_superseded(&mut self, lane: u32) -> bool {
-        let slot = self.lanes[lane as usize].superseded.tail;
-        if slot == NONE {
+    fn push_fifo(&mut self, name: &str, update: T) -> bool {
+        let bytes = update.bytes();
+        if !self.make_room(bytes) || self.limits.fifo_depth == 0 {
+            self.counts.dropped += 1;
             return false;
         }
-        let newest = self.newest_of(lane, slot);
-        self.fold(lane, slot, newest);
+        let (place, at) = (self.next_number(), self.open(name));
+        if self.lanes[at].fifo.len() >= self.limits.fifo_depth {
+            self.drop_front(at);
+        }
+        self.waiting += 1;
+        self.bytes += bytes;
+        self.lanes[at].fifo.push_back((place, update));
+        self.fifo_by_age.insert((place, self.name(at)));
+        self.rouse(at);
         true
     }
 
-    /// Removes `old`, for which `new` stands from now on.
-    fn fold(&mut self, lane: u32, old: u32, new: u32) {
-        let folded = self.slots[old as usize].folded;
-        self.remove(lane, old);
-        self.counts.folded += 1;
-        if new != NONE {
-            let slot = &mut self.slots[new as usize];
-            slot.folded = slot.folded.saturating_add(folded).saturating_add(1);
-        }
+    fn put_back_fifo(&mut self, update: T, ticket: Ticket, spent: bool) -> Fate {
+        let over = self.bytes > self.limits.bytes;
+        let lane = self.lanes.get_mut(&ticket.lane);
+        let room = lane.filter(|lane| !over && !spent && lane.fifo.len() < self.limits.fifo_depth);
+        let Some(lane) = room else {
+            self.counts.dropped += u64::from(!spent);
+            self.give_up(ticket);
+            return Fate::Dropped;
+        };
+        lane.fifo.push_front((ticket.place, update));
+        self.fifo_by_age.insert((ticket.place, ticket.lane.clone()));
+        self.park(ticket.lane)
     }
 
-    fn fold_into_newest(&mut self, lane: u32, update: &T, folded: u32) {
-        self.counts.folded += 1;
-        let index = self.lanes[lane as usize].index.as_ref();
-        let newest = update.keys().first().and_then(|key| index?.get(&**key));
-        if let Some(&newest) = newest {
-            let slot = &mut self.slots[newest as usize];
-            slot.folded = slot.folded.saturating_add(folded).saturating_add(1);
+    /// Makes room for a FIFO update of so many bytes, if that can be.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        if self.bytes + bytes > self.limits.bytes && bytes <= self.limits.bytes {
+            self.press();
+            while self.bytes + bytes > self.limits.bytes && self.drop_oldest_fifo() {}
         }
-    }
-
-    fn newest_of(&self, lane: u32, slot: u32) -> u32 {
-        let index = self.lanes[lane as usize].index.as_ref();
-        let key =
-            self.slots[slot as usize].update.as_ref().and_then(|update| update.keys().first());
-        key.and_then(|key| index?.get(&**key)).copied().unwrap_or(NONE)
+        self.bytes + bytes <= self.limits.bytes
     }
 
     /// From here on all lanes fold as if their depth were zero.
@@ -566,13 +370,9 @@ impl<T: Update> Lanes<T> {
             return;
         }
         self.pressed = true;
-        for lane in 0..self.lanes.len() {
-            let lane = u32::try_from(lane).unwrap_or(NONE);
-            if self.lanes[lane as usize].queue.head != NONE {
-                self.ensure_index(lane);
-                while self.fold_last_superseded(lane) {}
-            }
-        }
+        let mut freed = Freed::default();
+        self.lanes.values_mut().for_each(|lane| lane.folding.fold_to(0, &mut freed));
+        self.folded(&freed);
     }
 
     fn relax(&mut self) {
@@ -581,369 +381,102 @@ impl<T: Update> Lanes<T> {
         }
     }
 
+    fn folded(&mut self, freed: &Freed) {
+        self.counts.folded += freed.updates as u64;
+        self.waiting -= freed.updates;
+        self.bytes -= freed.bytes;
+    }
+
     fn drop_oldest_fifo(&mut self) -> bool {
-        let Some((_, &slot)) = self.fifo_by_age.first_key_value() else { return false };
+        let oldest = self.fifo_by_age.first().and_then(|(_, lane)| self.lanes.get_index_of(lane));
+        oldest.is_some_and(|at| self.drop_front(at))
+    }
+
+    /// Drops the oldest FIFO update of a lane, if it has one.
+    fn drop_front(&mut self, at: usize) -> bool {
+        let Some((place, update)) = self.lanes[at].fifo.pop_front() else { return false };
+        self.fifo_by_age.remove(&(place, self.name(at)));
         self.counts.dropped += 1;
-        let lane = self.slots[slot as usize].lane;
-        self.remove(lane, slot);
+        self.waiting -= 1;
+        self.bytes -= update.bytes();
         true
     }
 
-    fn ensure_index(&mut self, lane: u32) {
-        if self.lanes[lane as usize].index.is_some() {
-            return;
+    fn take_from(&mut self, name: Arc<str>) -> Option<Taken<T>> {
+        let lane = self.lanes.get_mut(&name)?;
+        let fifo = lane.fifo.pop_front().map(|(place, update)| (place, update, 0));
+        if let Some((place, ..)) = fifo {
+            self.fifo_by_age.remove(&(place, name.clone()));
         }
-        self.lanes[lane as usize].index = Some(Index::default());
-        let mut slot = self.lanes[lane as usize].queue.head;
-        while slot != NONE {
-            self.index_as_newest(lane, slot);
-            slot = self.slots[slot as usize].next;
-        }
-    }
-
-    fn index_as_newest(&mut self, lane: u32, slot: u32) {
-        let update = self.slots[slot as usize].update.take();
-        for key in update.iter().flat_map(Update::keys) {
-            let Some(index) = self.lanes[lane as usize].index.as_mut() else { break };
-            let before = index.insert(key.clone(), slot);
-            if before == Some(slot) {
-                continue;
-            }
-            self.slots[slot as usize].live += 1;
-            if let Some(before) = before {
-                self.slots[before as usize].live -= 1;
-                if self.slots[before as usize].live == 0 {
-                    self.side_push(lane, before, Side::Superseded, End::Back);
-                }
-            }
-        }
-        self.slots[slot as usize].update = update;
-    }
-
-    fn index_as_oldest(&mut self, lane: u32, slot: u32) {
-        let update = self.slots[slot as usize].update.take();
-        if let Some(index) = self.lanes[lane as usize].index.as_mut() {
-            for key in update.iter().flat_map(Update::keys) {
-                if !index.contains_key(&**key) {
-                    index.insert(key.clone(), slot);
-                    self.slots[slot as usize].live += 1;
-                }
-            }
-        }
-        self.slots[slot as usize].update = update;
-    }
-
-    fn uncovered_keys(&self, lane: u32, update: &T) -> usize {
-        let Some(index) = self.lanes[lane as usize].index.as_ref() else {
-            return update.keys().len();
-        };
-        update.keys().iter().filter(|key| !index.contains_key(&***key)).count()
-    }
-
-    /// Whether no waiting update shares a key with `slot`.
-    fn may_stand_aside(&self, lane: u32, slot: u32) -> bool {
-        let index = self.lanes[lane as usize].index.as_ref();
-        let update = self.slots[slot as usize].update.as_ref();
-        let mut keys = update.into_iter().flat_map(Update::keys);
-        keys.all(|key| index.and_then(|index| index.get(&**key)) == Some(&slot))
-    }
-
-    fn take_from(&mut self, lane: u32) -> Option<Taken<T>> {
-        let slot = self.lanes[lane as usize].queue.head;
-        if slot == NONE {
-            self.go_on(lane);
+        let Some((place, update, folded)) = fifo.or_else(|| lane.folding.take()) else {
+            self.go_on(name);
             return None;
-        }
-        let folded = self.slots[slot as usize].folded;
-        let seq = self.slots[slot as usize].seq;
-        let update = self.unlink(lane, slot)?;
-        let bytes = update.bytes();
+        };
+        lane.phase = Phase::InFlight;
+        self.waiting -= 1;
         self.in_flight += 1;
-        let state = &mut self.lanes[lane as usize];
-        if state.queue.len == 0 && state.aside == 0 {
-            state.index = None;
-        }
-        state.phase = Phase::InFlight;
-        let ticket = Ticket { lane, generation: state.generation, seq, bytes };
-        Some(Taken { update, folded, ticket })
-    }
-
-    fn end_flight(&mut self, ticket: &Ticket) {
-        debug_assert_eq!(self.lanes[ticket.lane as usize].generation, ticket.generation);
-        self.in_flight -= 1;
+        let bytes = update.bytes();
+        Some(Taken { update, folded, ticket: Ticket { lane: name, place, bytes } })
     }
 
     /// The lane is ready, rests or ends.
-    fn go_on(&mut self, lane: u32) {
-        let state = &self.lanes[lane as usize];
-        if state.queue.head != NONE {
-            self.make_ready(lane);
-        } else if state.aside > 0 {
-            self.lanes[lane as usize].phase = Phase::Resting;
-        } else if state.generation != 0 {
-            self.end_lane(lane);
+    fn go_on(&mut self, name: Arc<str>) {
+        let Some((at, _, lane)) = self.lanes.get_full_mut(&name) else { return };
+        if !lane.fifo.is_empty() || lane.folding.is_ready() {
+            lane.phase = Phase::Ready;
+            self.ready.push_back(name);
+        } else if lane.folding.is_empty() {
+            self.lanes.swap_remove_index(at);
+        } else {
+            lane.phase = Phase::Resting;
         }
     }
 
-    fn rouse(&mut self, lane: u32) {
-        if self.lanes[lane as usize].phase == Phase::Resting {
-            self.make_ready(lane);
+    /// The lane has something to take; if it rested, it is ready.
+    fn rouse(&mut self, at: usize) {
+        if self.lanes[at].phase == Phase::Resting {
+            self.lanes[at].phase = Phase::Ready;
+            self.ready.push_back(self.name(at));
         }
     }
 
-    fn make_ready(&mut self, lane: u32) {
-        self.lanes[lane as usize].phase = Phase::Ready;
-        self.ready.push_back(lane);
-    }
-
-    fn park(&mut self, lane: u32) -> Fate {
-        self.next_generation += 1;
-        let state = &mut self.lanes[lane as usize];
-        state.phase = Phase::Parked;
-        state.generation = self.next_generation;
-        Fate::Waits(Parked { at: lane, generation: state.generation, aside: false })
-    }
-
-    fn end_aside(&mut self, lane: u32, slot: u32) {
-        self.slots[slot as usize].aside = false;
-        self.lanes[lane as usize].aside -= 1;
-        self.waiting -= 1;
-    }
-
-    fn lane(&mut self, name: &str) -> u32 {
-        if let Some(&lane) = self.by_name.get(name) {
-            return lane;
-        }
-        self.next_generation += 1;
-        let name: Arc<str> = name.into();
-        let lane = Lane {
-            name: name.clone(),
-            generation: self.next_generation,
-            phase: Phase::Resting,
-            queue: List::default(),
-            foldable: 0,
-            fifo: List::default(),
-            superseded: List::default(),
-            aside: 0,
-            index: None,
-            barriers: 0,
-            next_rank: 0,
-        };
-        let id = match self.free_lanes.pop() {
-            Some(id) => {
-                self.lanes[id as usize] = lane;
-                id
-            }
-            None => {
-                self.lanes.push(lane);
-                u32::try_from(self.lanes.len() - 1).unwrap_or(NONE)
-            }
-        };
-        self.by_name.insert(name, id);
-        id
-    }
-
-    fn end_lane(&mut self, lane: u32) {
-        let state = &mut self.lanes[lane as usize];
-        let name = std::mem::replace(&mut state.name, "".into());
-        state.generation = 0;
-        state.phase = Phase::Resting;
-        state.index = None;
-        self.by_name.swap_remove(&*name);
-        self.free_lanes.push(lane);
-    }
-
-    fn next_seq(&mut self) -> u64 {
-        self.next_seq += 1;
-        self.next_seq
-    }
-
-    fn new_slot(&mut self, lane: u32, update: T, folded: u32, seq: u64) -> u32 {
-        let slot = Slot {
-            update: Some(update),
-            seq,
-            rank: 0,
-            prev: NONE,
-            next: NONE,
-            side_prev: NONE,
-            side_next: NONE,
-            lane,
-            live: 0,
-            barriers: self.lanes[lane as usize].barriers,
-            folded,
-            side: Side::Neither,
-            spent: false,
-            aside: false,
-        };
-        match self.free_slots.pop() {
-            Some(id) => {
-                self.slots[id as usize] = slot;
-                id
-            }
-            None => {
-                self.slots.push(slot);
-                u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
-            }
-        }
-    }
-
-    fn count_linked(&mut self, lane: u32, slot: u32) {
+    /// What was in flight waits again, and its lane for [`Self::wake`].
+    fn park(&mut self, name: Arc<str>) -> Fate {
+        self.in_flight -= 1;
         self.waiting += 1;
-        let fifo = self.slots[slot as usize].update.as_ref().is_some_and(|u| u.keys().is_empty());
-        let lane = &mut self.lanes[lane as usize];
-        lane.queue.len += 1;
-        lane.foldable += usize::from(!fifo);
+        let number = self.next_number();
+        if let Some(lane) = self.lanes.get_mut(&name) {
+            lane.phase = Phase::Parked(number);
+        }
+        Fate::Waits(Parked { lane: name, what: Waits::Lane(number) })
     }
 
-    fn link_back(&mut self, lane: u32, slot: u32) {
-        self.count_linked(lane, slot);
-        let state = &mut self.lanes[lane as usize];
-        let tail = std::mem::replace(&mut state.queue.tail, slot);
-        let rank = state.next_rank;
-        state.next_rank += 1;
-        if tail == NONE {
-            state.queue.head = slot;
-        } else {
-            self.slots[tail as usize].next = slot;
-        }
-        let item = &mut self.slots[slot as usize];
-        item.prev = tail;
-        item.next = NONE;
-        item.rank = rank;
-        item.barriers = self.lanes[lane as usize].barriers;
+    /// Where the lane is, which is made if there is none.
+    fn open(&mut self, name: &str) -> usize {
+        self.lanes.get_index_of(name).unwrap_or_else(|| {
+            let (fifo, folding) = (VecDeque::new(), Folding::default());
+            self.lanes.insert_full(name.into(), Lane { fifo, folding, phase: Phase::Resting }).0
+        })
     }
 
-    fn link_front(&mut self, lane: u32, slot: u32) {
-        let head = self.lanes[lane as usize].queue.head;
-        if head == NONE {
-            self.link_back(lane, slot);
-        } else {
-            let rank = self.slots[head as usize].rank - 1;
-            self.link_in_front_of(lane, slot, head);
-            self.slots[slot as usize].rank = rank;
-            // What is in front of a barrier is never a place for what comes behind it.
-            let Slot { barriers, side, .. } = self.slots[head as usize];
-            self.slots[slot as usize].barriers = barriers - u32::from(side == Side::Fifo);
-        }
+    fn name(&self, at: usize) -> Arc<str> {
+        self.lanes.get_index(at).map_or_else(|| "".into(), |(name, _)| name.clone())
     }
 
-    fn link_in_front_of(&mut self, lane: u32, slot: u32, next: u32) {
-        self.count_linked(lane, slot);
-        let prev = std::mem::replace(&mut self.slots[next as usize].prev, slot);
-        self.slots[slot as usize].prev = prev;
-        self.slots[slot as usize].next = next;
-        if prev == NONE {
-            self.lanes[lane as usize].queue.head = slot;
-        } else {
-            self.slots[prev as usize].next = slot;
-        }
-    }
-
-    /// Takes `slot` out of all lists and the index, and frees it. Its bytes still count.
-    fn unlink(&mut self, lane: u32, slot: u32) -> Option<T> {
-        self.side_remove(lane, slot);
-        let Slot { prev, next, live, aside, seq, .. } = self.slots[slot as usize];
-        let update = self.slots[slot as usize].update.take()?;
-        let state = &mut self.lanes[lane as usize];
-        self.waiting -= 1;
-        if aside {
-            state.aside -= 1;
-            self.slots[slot as usize].aside = false;
-        } else {
-            state.queue.len -= 1;
-            state.foldable -= usize::from(!update.keys().is_empty());
-            match prev {
-                NONE => state.queue.head = next,
-                prev => self.slots[prev as usize].next = next,
-            }
-            match next {
-                NONE => state.queue.tail = prev,
-                next => self.slots[next as usize].prev = prev,
-            }
-        }
-        if update.keys().is_empty() {
-            self.fifo_by_age.remove(&seq);
-        }
-        if live > 0
-            && let Some(index) = state.index.as_mut()
-        {
-            for key in update.keys() {
-                if index.get(&**key) == Some(&slot) {
-                    index.swap_remove(&**key);
-                }
-            }
-        }
-        self.free_slots.push(slot);
-        Some(update)
-    }
-
-    fn remove(&mut self, lane: u32, slot: u32) {
-        if let Some(update) = self.unlink(lane, slot) {
-            self.bytes -= update.bytes();
-        }
-    }
-
-    fn side_push(&mut self, lane: u32, slot: u32, side: Side, end: End) {
-        let state = &mut self.lanes[lane as usize];
-        let list = if side == Side::Fifo { &mut state.fifo } else { &mut state.superseded };
-        list.len += 1;
-        let (prev, next) = match end {
-            End::Front => (NONE, std::mem::replace(&mut list.head, slot)),
-            End::Back => (std::mem::replace(&mut list.tail, slot), NONE),
-        };
-        if prev == NONE {
-            list.head = slot;
-        } else {
-            self.slots[prev as usize].side_next = slot;
-        }
-        if next == NONE {
-            list.tail = slot;
-        } else {
-            self.slots[next as usize].side_prev = slot;
-        }
-        let item = &mut self.slots[slot as usize];
-        item.side = side;
-        item.side_prev = prev;
-        item.side_next = next;
-    }
-
-    fn side_remove(&mut self, lane: u32, slot: u32) {
-        let Slot { side, side_prev, side_next, .. } = self.slots[slot as usize];
-        let state = &mut self.lanes[lane as usize];
-        let list = match side {
-            Side::Neither => return,
-            Side::Fifo => &mut state.fifo,
-            Side::Superseded => &mut state.superseded,
-        };
-        list.len -= 1;
-        if side_prev == NONE {
-            list.head = side_next;
-        } else {
-            self.slots[side_prev as usize].side_next = side_next;
-        }
-        if side_next == NONE {
-            list.tail = side_prev;
-        } else {
-            self.slots[side_next as usize].side_prev = side_prev;
-        }
-        self.slots[slot as usize].side = Side::Neither;
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 }
 
 impl<T> fmt::Debug for Lanes<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lanes")
-            .field("lanes", &self.by_name.len())
+            .field("lanes", &self.lanes.len())
             .field("waiting", &self.waiting)
             .field("in_flight", &self.in_flight)
             .field("bytes", &self.bytes)
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Front,
-    Back,
 }

@@ -1,8 +1,13 @@
 //! One lane, as plainly as it can be written: the sequence that it hands out is the one that the
 //! mechanism must hand out too.
 
+use std::collections::BTreeSet;
+
 use host_sdk::webhook::lane::{Fate, Lanes, Limits, Parked, Taken, Update};
 use proptest::{collection::vec, prelude::*};
+
+/// What each event takes.
+const BYTES: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -12,8 +17,8 @@ pub(crate) struct Event {
 
 impl Event {
     pub(crate) fn new(seq: u64, keys: &[u8]) -> Self {
-        let keys = keys.iter().map(|key| key.to_string().into()).collect();
-        Self { seq, keys }
+        let keys: BTreeSet<&u8> = keys.iter().collect();
+        Self { seq, keys: keys.iter().map(|key| key.to_string().into()).collect() }
     }
 }
 
@@ -23,149 +28,205 @@ impl Update for Event {
     }
 
     fn bytes(&self) -> usize {
-        100
+        BYTES
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Waiting {
     event: Event,
     folded: u32,
-    barriers: u32,
+    /// The sequence number of the event in whose place it is.
+    place: u64,
+    spent: bool,
+}
+
+impl Waiting {
+    fn shares(&self, keys: &[Box<str>]) -> bool {
+        self.event.keys.iter().any(|own| keys.contains(own))
+    }
+
+    fn stand_for(&mut self, old: &Self) {
+        self.folded += old.folded + 1;
+    }
+}
+
+/// Where an update went.
+#[derive(Debug, PartialEq, Eq)]
+enum Went {
+    InFront,
+    Aside,
+    Nowhere,
 }
 
 #[derive(Debug)]
 struct Model {
-    depth: usize,
-    fifo_depth: usize,
+    limits: Limits,
+    fifo: Vec<Waiting>,
     queue: Vec<Waiting>,
-    /// None until the lane fills; then the superseded ones, the last superseded one last.
-    superseded: Option<Vec<u64>>,
-    barriers: u32,
+    aside: Vec<Waiting>,
+    flying: usize,
+    pressed: bool,
 }
 
 impl Model {
-    fn foldable(&self) -> usize {
-        self.queue.iter().filter(|w| !w.event.keys.is_empty()).count()
+    fn new(limits: Limits) -> Self {
+        let (fifo, queue, aside) = (Vec::new(), Vec::new(), Vec::new());
+        Self { limits, fifo, queue, aside, flying: 0, pressed: false }
     }
 
-    fn newest(queue: &[Waiting], key: &str) -> Option<usize> {
-        queue.iter().rposition(|w| w.event.keys.iter().any(|own| **own == *key))
+    fn waiting(&self) -> usize {
+        self.fifo.len() + self.queue.len() + self.aside.len()
     }
 
-    fn is_superseded(queue: &[Waiting], at: usize) -> bool {
-        let keys = &queue[at].event.keys;
-        !keys.is_empty() && keys.iter().all(|key| Self::newest(queue, key) != Some(at))
+    fn bytes(&self) -> usize {
+        (self.waiting() + self.flying) * BYTES
     }
 
-    /// Those of `queue` that its last one supersedes, in the order of its keys.
-    fn superseded_by_last(queue: &[Waiting]) -> Vec<u64> {
-        let (last, before) = queue.split_last().unwrap();
-        let mut found = Vec::new();
-        for key in &last.event.keys {
-            if let Some(at) = Self::newest(before, key)
-                && !Self::is_superseded(before, at)
-                && Self::is_superseded(queue, at)
-                && !found.contains(&before[at].event.seq)
-            {
-                found.push(before[at].event.seq);
-            }
+    fn is_full(&self) -> bool {
+        self.pressed || self.queue.len() >= self.limits.lane_depth
+    }
+
+    /// Where the newest of a key is.
+    fn newest(&self, key: &str) -> Option<u64> {
+        let all = self.queue.iter().chain(&self.aside);
+        all.filter(|w| w.event.keys.iter().any(|own| **own == *key)).map(|w| w.place).max()
+    }
+
+    fn is_superseded(&self, waiting: &Waiting) -> bool {
+        waiting.event.keys.iter().all(|key| self.newest(key) != Some(waiting.place))
+    }
+
+    fn insert(&mut self, waiting: Waiting) {
+        let at = self.queue.partition_point(|other| other.place < waiting.place);
+        self.queue.insert(at, waiting);
+    }
+
+    fn fold(&mut self) {
+        let depth = if self.pressed { 0 } else { self.limits.lane_depth };
+        while self.queue.len() > depth
+            && let Some(at) = self.queue.iter().rposition(|w| !w.spent && self.is_superseded(w))
+        {
+            let old = self.queue.remove(at);
+            let heir = self.newest(&old.event.keys[0]).unwrap();
+            let all = self.queue.iter_mut().chain(&mut self.aside);
+            all.filter(|w| w.place == heir).for_each(|w| w.stand_for(&old));
         }
-        found
     }
 
-    fn watch(&mut self) {
-        if self.superseded.is_none() {
-            let mut superseded = Vec::new();
-            for end in 1..=self.queue.len() {
-                superseded.extend(Self::superseded_by_last(&self.queue[..end]));
-            }
-            self.superseded = Some(superseded);
-        }
-    }
-
-    fn drop_seq(&mut self, seq: u64) -> Waiting {
-        let at = self.queue.iter().position(|w| w.event.seq == seq).unwrap();
-        if let Some(superseded) = &mut self.superseded {
-            superseded.retain(|other| *other != seq);
-        }
-        self.queue.remove(at)
+    fn press(&mut self) {
+        self.pressed = true;
+        self.fold();
     }
 
     fn push(&mut self, event: Event) {
         if event.keys.is_empty() {
-            if self.queue.len() - self.foldable() >= self.fifo_depth {
-                let oldest = self.queue.iter().find(|w| w.event.keys.is_empty()).unwrap();
-                self.drop_seq(oldest.event.seq);
-            }
-            self.barriers += 1;
-            self.queue.push(Waiting { event, folded: 0, barriers: self.barriers });
+            self.push_fifo(event);
             return;
         }
-        let full = self.foldable() >= self.depth;
-        if full {
-            self.watch();
+        if self.bytes() + BYTES > self.limits.bytes {
+            self.press();
         }
-        let place =
-            self.queue.iter().rposition(|w| w.event.keys.iter().any(|k| event.keys.contains(k)));
-        self.queue.push(Waiting { event, folded: 0, barriers: self.barriers });
-        let Some(superseded) = &mut self.superseded else { return };
-        superseded.extend(Self::superseded_by_last(&self.queue));
-        if let Some(at) = place
-            && full
-            && Self::is_superseded(&self.queue, at)
-            && self.queue[at].barriers == self.barriers
+        let full = self.is_full();
+        let keys = event.keys.clone();
+        let place = event.seq;
+        let touched: BTreeSet<u64> = keys.iter().filter_map(|key| self.newest(key)).collect();
+        self.queue.push(Waiting { event, folded: 0, place, spent: false });
+        // What stood aside is needless, or goes before what is newer in part.
+        for w in std::mem::take(&mut self.aside) {
+            if w.shares(&keys) { self.insert(w) } else { self.aside.push(w) }
+        }
+        let mut new = self.queue.pop().unwrap();
+        let needless = |w: &Waiting, all: &Self| {
+            let newer = |key| keys.contains(key) || all.newest(key) != Some(w.place);
+            w.event.keys.iter().all(newer)
+        };
+        for place in &touched {
+            let at = self.queue.iter().position(|w| w.place == *place).unwrap();
+            if self.queue[at].spent && needless(&self.queue[at], self) {
+                new.stand_for(&self.queue.remove(at));
+            }
+        }
+        if full
+            && let Some(last) = touched.last()
+            && let Some(at) = self.queue.iter().position(|w| w.place == *last)
+            && needless(&self.queue[at], self)
         {
-            let mut new = self.queue.pop().unwrap();
-            new.folded += self.queue[at].folded + 1;
-            superseded.retain(|seq| *seq != self.queue[at].event.seq);
-            self.queue[at] = new;
+            new.stand_for(&self.queue.remove(at));
+            new.place = *last;
         }
-        while self.foldable() > self.depth
-            && let Some(seq) = self.superseded.as_mut().unwrap().pop()
-        {
-            let old = self.drop_seq(seq);
-            let newest = Self::newest(&self.queue, &old.event.keys[0]).unwrap();
-            self.queue[newest].folded += old.folded + 1;
+        self.insert(new);
+        self.fold();
+        while self.bytes() > self.limits.bytes && !self.fifo.is_empty() {
+            self.fifo.remove(0);
         }
+    }
+
+    fn push_fifo(&mut self, event: Event) {
+        if self.bytes() + BYTES > self.limits.bytes && BYTES <= self.limits.bytes {
+            self.press();
+            while self.bytes() + BYTES > self.limits.bytes && !self.fifo.is_empty() {
+                self.fifo.remove(0);
+            }
+        }
+        if self.bytes() + BYTES > self.limits.bytes {
+            return;
+        }
+        if self.fifo.len() >= self.limits.fifo_depth {
+            self.fifo.remove(0);
+        }
+        let place = event.seq;
+        self.fifo.push(Waiting { event, folded: 0, place, spent: false });
     }
 
     fn take(&mut self) -> Option<Waiting> {
-        let first = self.queue.first()?.event.seq;
-        let taken = self.drop_seq(first);
-        if self.queue.is_empty() {
-            self.superseded = None;
-        }
-        Some(taken)
+        let from = if self.fifo.is_empty() { &mut self.queue } else { &mut self.fifo };
+        let taken = (!from.is_empty()).then(|| from.remove(0));
+        self.flying += usize::from(taken.is_some());
+        taken
     }
 
-    fn put_back(&mut self, mut taken: Waiting) {
+    fn delivered(&mut self) {
+        self.flying -= 1;
+        if self.bytes() <= self.limits.bytes / 4 * 3 {
+            self.pressed = false;
+        }
+    }
+
+    fn put_back(&mut self, taken: Waiting, spent: bool) -> Went {
+        let over = self.bytes() > self.limits.bytes;
         if taken.event.keys.is_empty() {
-            if self.queue.len() - self.foldable() < self.fifo_depth {
-                self.queue.insert(0, taken);
+            if spent || over || self.fifo.len() >= self.limits.fifo_depth {
+                self.delivered();
+                return Went::Nowhere;
             }
-            return;
+            self.flying -= 1;
+            self.fifo.insert(0, taken);
+            return Went::InFront;
         }
-        let full = self.foldable() >= self.depth;
-        if full {
-            self.watch();
+        let waiting = Waiting { spent, ..taken };
+        let keys = &waiting.event.keys;
+        if (spent || self.is_full()) && keys.iter().all(|key| self.newest(key).is_some()) {
+            let heir = self.newest(&keys[0]).unwrap();
+            let all = self.queue.iter_mut().chain(&mut self.aside);
+            all.filter(|w| w.place == heir).for_each(|w| w.stand_for(&waiting));
+            self.delivered();
+            return Went::Nowhere;
         }
-        let keys = &taken.event.keys;
-        let covered = keys.iter().all(|key| Self::newest(&self.queue, key).is_some());
-        if full && covered {
-            let newest = Self::newest(&self.queue, &keys[0]).unwrap();
-            self.queue[newest].folded += taken.folded + 1;
-            return;
+        self.flying -= 1;
+        if spent && !self.queue.iter().any(|w| w.shares(keys)) {
+            self.aside.push(waiting);
+            return Went::Aside;
         }
-        taken.barriers = match self.queue.first() {
-            Some(first) if first.event.keys.is_empty() => first.barriers - 1,
-            Some(first) => first.barriers,
-            None => self.barriers,
-        };
-        if covered && let Some(superseded) = &mut self.superseded {
-            superseded.insert(0, taken.event.seq);
+        self.insert(waiting);
+        Went::InFront
+    }
+
+    fn wake(&mut self, place: u64) {
+        if let Some(at) = self.aside.iter().position(|w| w.place == place) {
+            let woken = self.aside.remove(at);
+            self.insert(woken);
         }
-        self.queue.insert(0, taken);
     }
 }
 
@@ -174,7 +235,11 @@ enum Step {
     Push(Vec<u8>),
     Take,
     Deliver,
-    Fail,
+    Fail {
+        spent: bool,
+    },
+    /// Ends the wait of one of those that stand aside.
+    Wake(prop::sample::Index),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -182,69 +247,109 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => vec(key.clone(), 1..2).prop_map(Step::Push),
         2 => vec(key, 0..4).prop_map(Step::Push),
-        3 => Just(Step::Take),
+        4 => Just(Step::Take),
         2 => Just(Step::Deliver),
-        2 => Just(Step::Fail),
+        2 => any::<bool>().prop_map(|spent| Step::Fail { spent }),
+        1 => any::<prop::sample::Index>().prop_map(Step::Wake),
     ];
     vec(step, 0..120)
 }
 
+/// The mechanism beside the model.
+struct Both {
+    lanes: Lanes<Event>,
+    model: Model,
+    flying: Option<(Taken<Event>, Waiting)>,
+    parked: Option<Parked>,
+    aside: Vec<(Parked, u64)>,
+}
+
+impl Both {
+    fn take(&mut self) -> Result<(), TestCaseError> {
+        if self.flying.is_some() {
+            return Ok(());
+        }
+        if let Some(parked) = self.parked.take() {
+            self.lanes.wake(&parked);
+        }
+        let (taken, expected) = (self.lanes.take(), self.model.take());
+        prop_assert_eq!(
+            taken.as_ref().map(|taken| (&taken.update, taken.folded)),
+            expected.as_ref().map(|taken| (&taken.event, taken.folded))
+        );
+        self.flying = taken.zip(expected);
+        Ok(())
+    }
+
+    fn fail(&mut self, spent: bool) -> Result<(), TestCaseError> {
+        let Some((taken, waiting)) = self.flying.take() else { return Ok(()) };
+        let place = waiting.place;
+        match (self.lanes.put_back(taken, spent), self.model.put_back(waiting, spent)) {
+            (Fate::Waits(parked), Went::InFront) => self.parked = Some(parked),
+            (Fate::Waits(parked), Went::Aside) => self.aside.push((parked, place)),
+            (Fate::Dropped, Went::Nowhere) => {}
+            (fate, went) => prop_assert!(false, "{fate:?} is not {went:?}"),
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, at: usize) {
+        let (parked, place) = self.aside.swap_remove(at);
+        self.lanes.wake(&parked);
+        self.model.wake(place);
+    }
+
+    fn step(&mut self, seq: u64, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Push(keys) => {
+                let event = Event::new(seq, &keys);
+                self.model.push(event.clone());
+                self.lanes.push("lane", event);
+            }
+            Step::Take => self.take()?,
+            Step::Deliver => {
+                if let Some((taken, _)) = self.flying.take() {
+                    self.lanes.delivered(taken.ticket);
+                    self.model.delivered();
+                }
+            }
+            Step::Fail { spent } => self.fail(spent)?,
+            Step::Wake(index) if !self.aside.is_empty() => {
+                self.wake(index.index(self.aside.len()));
+            }
+            Step::Wake(_) => {}
+        }
+        prop_assert_eq!(self.lanes.waiting(), self.model.waiting());
+        prop_assert_eq!(self.lanes.bytes(), self.model.bytes());
+        Ok(())
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn a_lane_hands_out_what_the_plain_model_hands_out(
         steps in steps(),
-        depth in 0..6_usize,
+        lane_depth in 0..6_usize,
         fifo_depth in 1..4_usize,
+        bytes in prop_oneof![Just(usize::MAX / 2), 0..1_500_usize],
     ) {
-        let mut model = Model { depth, fifo_depth, queue: Vec::new(), superseded: None, barriers: 0 };
-        let mut lanes = Lanes::new(Limits { lane_depth: depth, fifo_depth, bytes: usize::MAX / 2 });
-        let mut flying: Option<(Taken<Event>, Waiting)> = None;
-        let mut parked: Option<Parked> = None;
-        let finish = steps.len() as u64 + 1;
-        let ending = (0..2 * finish).map(|n| if n % 2 == 0 { Step::Take } else { Step::Deliver });
-        for (seq, step) in (1..).zip(steps.into_iter().chain(ending)) {
-            match step {
-                Step::Push(keys) => {
-                    let event = Event::new(seq, &keys);
-                    model.push(event.clone());
-                    lanes.push("lane", event);
-                }
-                Step::Take if flying.is_none() => {
-                    if let Some(parked) = parked.take() {
-                        lanes.wake(parked);
-                    }
-                    let taken = lanes.take();
-                    let expected = model.take();
-                    prop_assert_eq!(
-                        taken.as_ref().map(|taken| (&taken.update, taken.folded)),
-                        expected.as_ref().map(|taken| (&taken.event, taken.folded))
-                    );
-                    flying = taken.zip(expected);
-                }
-                Step::Deliver => {
-                    if let Some((taken, _)) = flying.take() {
-                        lanes.delivered(taken.ticket);
-                        // The lane ends with its last update, and what it knew with it.
-                        if model.queue.is_empty() {
-                            model.barriers = 0;
-                        }
-                    }
-                }
-                Step::Fail => {
-                    if let Some((taken, waiting)) = flying.take() {
-                        model.put_back(waiting);
-                        parked = match lanes.put_back(taken, false) {
-                            Fate::Waits(parked) => Some(parked),
-                            Fate::Dropped => None,
-                        };
-                    }
-                }
-                Step::Take => {}
-            }
-            prop_assert_eq!(lanes.waiting(), model.queue.len());
+        let limits = Limits { lane_depth, fifo_depth, bytes };
+        let (lanes, model) = (Lanes::new(limits), Model::new(limits));
+        let mut both = Both { lanes, model, flying: None, parked: None, aside: Vec::new() };
+        let finish = 2 * (steps.len() as u64 + 1);
+        for (seq, step) in (1..).zip(steps) {
+            both.step(seq, step)?;
         }
+        while !both.aside.is_empty() {
+            both.wake(0);
+        }
+        for _ in 0..finish {
+            both.step(0, Step::Take)?;
+            both.step(0, Step::Deliver)?;
+        }
+        let Both { lanes, .. } = both;
         prop_assert_eq!((lanes.waiting(), lanes.in_flight(), lanes.lanes()), (0, 0, 0));
         prop_assert_eq!(lanes.bytes(), 0);
     }
