@@ -376,7 +376,7 @@ impl MockEngine {
     ///
     /// Fails when a scenario brings other sessions than there are, which a gateway cannot follow.
     pub async fn reset(&self, scenario: Option<Scenario>) -> Result<(), MockError> {
-        self.stop_player();
+        self.stop_playing();
         let _turn = self.0.turn.lock().await;
         let now_ms = self.now_ms();
         let sessions: Vec<(String, Option<EngineEvents>)> = {
@@ -435,7 +435,8 @@ impl MockEngine {
         }
     }
 
-    fn stop_player(&self) {
+    /// Ends the play of the scenario; the world stays as it is.
+    pub fn stop_playing(&self) {
         let mut current = self.0.player.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(player) = current.take() {
             player.abort();

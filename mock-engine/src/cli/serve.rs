@@ -9,9 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use host_sdk::Pace;
+use host_sdk::{Pace, SHUTDOWN_GRACE};
 use mock_engine::{MockWaha, Scenario, scenario::Session};
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
 use super::usage;
 
@@ -117,7 +117,7 @@ async fn serve(
     address: SocketAddr,
     api_key: Option<String>,
 ) -> Result<ExitCode> {
-    let stop = told_to_stop()?;
+    let mut signals = Signals::catch()?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("failed to listen on {address}"))?;
@@ -151,8 +151,29 @@ async fn serve(
     let mut stdout = io::stdout();
     writeln!(stdout, "{screen}listening on http://{address}")?;
     stdout.flush()?;
-    waha.gateway().serve(listener, stop).await?;
-    Ok(ExitCode::SUCCESS)
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = waha.gateway().serve(listener, async {
+        // It is sent before it is dropped.
+        let _ = stopped.await;
+    });
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => return Ok(served.map(|_| ExitCode::SUCCESS)?),
+        () = signals.next() => {}
+    }
+    waha.engine().stop_playing();
+    let grace = SHUTDOWN_GRACE.as_secs();
+    tracing::info!(
+        "stops; what waits is delivered, for {grace} s at most, or until told once more"
+    );
+    let _ = stop.send(());
+    tokio::select! {
+        served = serving => Ok(served.map(|_| ExitCode::SUCCESS)?),
+        () = signals.next() => {
+            tracing::warn!("was told once more; what waited is lost");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 /// Moves the clock to each timer as soon as there is one.
@@ -164,26 +185,42 @@ async fn hurry(waha: MockWaha) {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, which are caught from the call on.
+/// Ctrl-C and SIGTERM, which are caught from the beginning on.
 #[cfg(unix)]
-fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-        }
-    })
+struct Signals {
+    interrupted: tokio::signal::unix::Signal,
+    terminated: tokio::signal::unix::Signal,
 }
 
-/// Waits for Ctrl-C.
+#[cfg(unix)]
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupted = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupted, terminated: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
+    }
+}
+
+/// Ctrl-C.
 #[cfg(not(unix))]
-fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    Ok(async {
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
-    })
+    }
 }
 
 fn address(listen: Option<&str>) -> SocketAddr {

@@ -52,10 +52,14 @@ impl Server {
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
 
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
     /// Ends it as a service manager does, and returns its exit code.
     fn stop(mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("-TERM");
         self.child.wait().unwrap().code()
     }
 }
@@ -96,6 +100,23 @@ async fn the_three_lines_of_the_screen_work_at_once_and_it_stops_cleanly() {
     assert_eq!(server.stop(), Some(0));
 }
 
+#[test]
+fn told_once_more_it_waits_for_no_receiver() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = Server::start(&["--webhook", &format!("http://{nobody}/")]);
+    let log = BufReader::new(server.child.stderr.take().unwrap());
+    server.signal("-INT");
+    let mut told = Vec::new();
+    for line in log.lines().map(Result::unwrap) {
+        if line.contains("until told once more") {
+            server.signal("-INT");
+        }
+        told.extend(line.contains("told once more").then_some(line));
+    }
+    assert_eq!(server.child.wait().unwrap().code(), Some(1), "{told:?}");
+    assert!(told.last().unwrap().contains("what waited is lost"), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_key_is_asked_for_also_by_the_control_api() {
     let server = Server::start(&["--api-key", "secret", "--no-scenario"]);
@@ -114,16 +135,13 @@ async fn a_session_of_another_engine_says_that_it_cannot() {
 #[tokio::test]
 async fn as_fast_as_possible_goes_to_the_end_of_the_scenario() {
     let server = Server::start(&["--scenario", "flapping", "--speed", "max"]);
-    let mut last = String::new();
-    for _ in 0..1_000 {
-        last = server.request("GET", "/api/default/presence/5511999990001@c.us", "").await.1;
-        if last.contains("offline")
-            && server.request("GET", "/mock/clock", "").await.1.contains("\"nextTimer\":null")
-        {
-            break;
+    let played = async {
+        while !server.request("GET", "/mock/clock", "").await.1.contains("\"nextTimer\":null") {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+        server.request("GET", "/api/default/presence/5511999990001@c.us", "").await.1
+    };
+    let last = tokio::time::timeout(std::time::Duration::from_secs(60), played).await.unwrap();
     assert!(last.contains("offline"), "{last}");
 }
 
