@@ -22,6 +22,7 @@ mod check;
 mod embedded;
 mod error;
 pub mod format;
+mod include;
 mod timeline;
 
 use std::path::Path;

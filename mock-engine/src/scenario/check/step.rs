@@ -1,0 +1,200 @@
+//! The steps of the timeline: each says one thing, of people and groups that there are.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::Checker;
+use crate::{
+    delay::Delay,
+    nearest::did_you_mean,
+    noweb::Event,
+    scenario::{
+        Action, Diagnostic, Expect, ExpectPresence, Step,
+        format::{ExpectTable, StepTable},
+        include::Source,
+    },
+    wire::Node,
+    world::Does,
+};
+
+impl Checker {
+    pub(super) fn step(&mut self, source: &Source, step: &Spanned<StepTable>) {
+        let (span, table) = (step.span(), step.get_ref());
+        if let Some(session) = &table.session {
+            let known: Vec<_> = self.scenario.sessions.iter().map(|it| it.name.clone()).collect();
+            if !known.contains(session.get_ref()) {
+                let hint = did_you_mean(session.get_ref(), known.iter().map(String::as_str));
+                let message = format!("there is no session {:?}{hint}", session.get_ref());
+                self.wrong(source, &session.span(), message);
+            }
+        }
+        if table.repeat.is_some_and(|repeat| repeat.every == Delay::default()) {
+            self.wrong(source, &span, "a repeat's every must be longer than 0s");
+        }
+        let Some(action) = self.action(source, &span, table) else { return };
+        let line = Diagnostic::at(&source.name, &source.text, &span, String::new()).line;
+        self.scenario.steps.push(Step {
+            at: table.at,
+            repeat: table.repeat.map(|repeat| (repeat.every, repeat.times)),
+            session: table.session.as_ref().map(|session| session.get_ref().clone()),
+            action,
+            source: format!("{}:{line}", source.name),
+        });
+    }
+
+    fn action(
+        &mut self,
+        source: &Source,
+        span: &Range<usize>,
+        table: &StepTable,
+    ) -> Option<Action> {
+        let kinds = [
+            ("who", table.who.is_some() || table.does.is_some()),
+            ("connection", table.connection.is_some()),
+            ("stanza", table.stanza.is_some()),
+            ("event", table.event.is_some()),
+            ("fault", table.fault.is_some()),
+            ("subscribe", table.subscribe.is_some()),
+            ("expect", table.expect.is_some()),
+        ];
+        let said: Vec<_> = kinds.iter().filter(|(_, said)| *said).map(|(kind, _)| *kind).collect();
+        let [kind] = said.as_slice() else {
+            let what = if said.is_empty() { "nothing".to_owned() } else { said.join(" and ") };
+            let message = format!(
+                "a step says one thing: who and does, connection, stanza, event, fault, subscribe or \
+                 expect; this one says {what}"
+            );
+            self.wrong(source, span, message);
+            return None;
+        };
+        let belongs = [
+            ("in", "who", table.r#in.as_ref().map(Spanned::span)),
+            ("text", "who", table.text.as_ref().map(Spanned::span)),
+            ("code", "connection", table.code.as_ref().map(Spanned::span)),
+            ("data", "event", table.data.as_ref().map(Spanned::span)),
+        ];
+        for (field, owner, place) in belongs {
+            if let Some(place) = place.filter(|_| owner != *kind) {
+                self.wrong(source, &place, format!("{field} belongs to a step with {owner}"));
+            }
+        }
+        if let Some(state) = &table.connection {
+            let code = table.code.as_ref().map_or(428, |code| *code.get_ref());
+            return Some(Action::Connection { state: *state.get_ref(), code });
+        }
+        if let Some(stanza) = &table.stanza {
+            return self.stanzas(source, stanza);
+        }
+        if let Some(event) = &table.event {
+            return self.event(source, event, table.data.as_ref());
+        }
+        if let Some(faults) = &table.fault {
+            return Some(Action::Faults(faults.get_ref().clone()));
+        }
+        if let Some(names) = &table.subscribe {
+            names.get_ref().iter().for_each(|name| self.known(source, name));
+            let names = names.get_ref().iter().map(|name| name.get_ref().clone()).collect();
+            return Some(Action::Subscribe(names));
+        }
+        if let Some(expect) = &table.expect {
+            return Some(self.expect(source, expect.get_ref()));
+        }
+        self.act(source, span, table)
+    }
+
+    fn act(&mut self, source: &Source, span: &Range<usize>, table: &StepTable) -> Option<Action> {
+        let (Some(who), Some(does)) = (&table.who, &table.does) else {
+            let missing = if table.who.is_some() { "does" } else { "who" };
+            self.wrong(source, span, format!("{missing} is missing: who and does belong together"));
+            return None;
+        };
+        self.known_contact(source, who);
+        if let Some(text) = table.text.as_ref().filter(|_| *does.get_ref() != Does::Message) {
+            self.wrong(source, &text.span(), "only a message has a text");
+        }
+        if let Some(chat) = &table.r#in {
+            let group = self.scenario.groups.iter().find(|(name, _)| name == chat.get_ref());
+            match group {
+                Some((_, group)) if !group.participants.contains(who.get_ref()) => {
+                    let who = who.get_ref();
+                    let message = format!("{who:?} is no participant of {:?}", chat.get_ref());
+                    self.wrong(source, &chat.span(), message);
+                }
+                Some(_) => {}
+                None if self.generated(chat.get_ref()) => {}
+                None => {
+                    let groups = self.scenario.groups.iter().map(|(name, _)| name.as_str());
+                    let hint = did_you_mean(chat.get_ref(), groups);
+                    let message = format!("there is no group {:?}{hint}", chat.get_ref());
+                    self.wrong(source, &chat.span(), message);
+                }
+            }
+        }
+        Some(Action::Act {
+            who: who.get_ref().clone(),
+            does: *does.get_ref(),
+            chat: table.r#in.as_ref().map(|chat| chat.get_ref().clone()),
+            text: table.text.as_ref().map(|text| text.get_ref().clone()),
+        })
+    }
+
+    fn stanzas(&mut self, source: &Source, stanza: &Spanned<toml::Value>) -> Option<Action> {
+        let json = serde_json::to_value(stanza.get_ref()).unwrap_or_default();
+        match Node::list_from_json(&json) {
+            Ok(nodes) => Some(Action::Stanzas(nodes)),
+            Err(error) => {
+                self.wrong(source, &stanza.span(), format!("malformed stanza: {error}"));
+                None
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        source: &Source,
+        event: &Spanned<String>,
+        data: Option<&Spanned<toml::Value>>,
+    ) -> Option<Action> {
+        let mut json = serde_json::json!({ "event": event.get_ref() });
+        if let Some(data) = data {
+            json["data"] = serde_json::to_value(data.get_ref()).unwrap_or_default();
+        }
+        match Event::from_json(&json, "$") {
+            Ok(event) => Some(Action::Event(event)),
+            Err(error) => {
+                self.wrong(source, &event.span(), format!("malformed event: {error}"));
+                None
+            }
+        }
+    }
+
+    fn expect(&mut self, source: &Source, table: &ExpectTable) -> Action {
+        table
+            .subscribed
+            .iter()
+            .chain(&table.unsubscribed)
+            .for_each(|name| self.known(source, name));
+        let names =
+            |names: &[Spanned<String>]| names.iter().map(|name| name.get_ref().clone()).collect();
+        let presence = table.presence.as_ref().map(|presence| {
+            let participant = presence.participant.as_ref().unwrap_or(&presence.chat);
+            self.known(source, &presence.chat);
+            if participant != &presence.chat {
+                self.known_contact(source, participant);
+            }
+            ExpectPresence {
+                chat: presence.chat.get_ref().clone(),
+                participant: participant.get_ref().clone(),
+                is: presence.is,
+                last_seen: presence.last_seen,
+            }
+        });
+        Action::Expect(Box::new(Expect {
+            subscribed: names(&table.subscribed),
+            unsubscribed: names(&table.unsubscribed),
+            presence,
+            status: table.status.clone(),
+        }))
+    }
+}

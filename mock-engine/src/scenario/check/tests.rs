@@ -1,0 +1,92 @@
+use super::*;
+
+fn errors(text: &str) -> Vec<String> {
+    match parse("s.toml", text, None) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.to_string().lines().map(str::to_owned).collect(),
+    }
+}
+
+const PEOPLE: &str = r#"
+[contacts.alice]
+phone = "5511999990001"
+[contacts.bob]
+phone = "5511999990002"
+[groups.team]
+id = "120363041234567890"
+participants = ["alice"]
+"#;
+
+fn step_errors(step: &str) -> Vec<String> {
+    errors(&format!("{PEOPLE}[[timeline]]\n{step}"))
+}
+
+#[test]
+fn an_unknown_name_is_named_with_its_place_and_the_nearest() {
+    let all = step_errors("at = \"1s\"\nwho = \"alcie\"\ndoes = \"typing\"\nin = \"tem\"");
+    assert_eq!(
+        all,
+        [
+            "s.toml:11:7: there is no contact \"alcie\"; did you mean \"alice\"?",
+            "s.toml:13:6: there is no group \"tem\"; did you mean \"team\"?",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_field_or_word_is_answered_with_the_nearest() {
+    let all = step_errors("at = \"1s\"\nwho = \"alice\"\ndose = \"typing\"");
+    assert!(all[0].starts_with("s.toml:12:1: unknown field `dose`, expected one of"), "{all:?}");
+    assert!(all[0].ends_with("did you mean \"does\"?"), "{all:?}");
+    let all = step_errors("at = \"1s\"\nwho = \"alice\"\ndoes = \"typin\"");
+    assert!(all[0].starts_with("s.toml:12:8: unknown variant `typin`"), "{all:?}");
+    assert!(all[0].ends_with("did you mean \"typing\"?"), "{all:?}");
+}
+
+#[test]
+fn a_step_says_exactly_one_thing() {
+    let all = step_errors("at = \"1s\"");
+    assert!(all[0].contains("this one says nothing"), "{all:?}");
+    let all = step_errors("at = \"1s\"\nwho = \"alice\"\ndoes = \"online\"\nconnection = \"open\"");
+    assert!(all[0].ends_with("this one says who and connection"), "{all:?}");
+    let all = step_errors("at = \"1s\"\nwho = \"alice\"");
+    assert!(all[0].ends_with("does is missing: who and does belong together"), "{all:?}");
+    let all = step_errors("at = \"1s\"\nconnection = \"open\"\ntext = \"x\"");
+    assert_eq!(all, ["s.toml:12:8: text belongs to a step with who"]);
+}
+
+#[test]
+fn times_numbers_and_nodes_are_looked_at() {
+    let all = step_errors("at = \"soon\"\nwho = \"alice\"\ndoes = \"online\"");
+    assert!(all[0].starts_with("s.toml:10:6: \"soon\" is no length of time"), "{all:?}");
+    let all = errors("[contacts.a]\nphone = \"+55 11\"\n[contacts.b]\n");
+    assert!(all[0].starts_with("s.toml:2:9: \"+55 11\" is no number"), "{all:?}");
+    assert_eq!(all[1], "s.toml:3:11: a contact needs a phone or a lid");
+    let all = step_errors("at = \"1s\"\nstanza = { tag = \"presence\", attrs = { from = [] } }");
+    assert!(all[0].contains("$.attrs.from: expected a string or a number, found []"), "{all:?}");
+    let all = step_errors("at = \"1s\"\nwho = \"bob\"\ndoes = \"typing\"\nin = \"team\"");
+    assert_eq!(all, ["s.toml:13:6: \"bob\" is no participant of \"team\""]);
+}
+
+#[test]
+fn broken_toml_is_an_error_at_its_place() {
+    let all = errors("name = \"x\n");
+    assert!(all[0].starts_with("s.toml:1:"), "{all:?}");
+}
+
+#[test]
+fn includes_are_read_beside_the_file_and_errors_name_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("main.toml");
+    std::fs::write(folder.path().join("people.toml"), PEOPLE).unwrap();
+    let text = "include = [\"people.toml\"]\n[[timeline]]\nat = \"1s\"\nwho = \"bob\"\ndoes = \"online\"\n";
+    std::fs::write(&path, text).unwrap();
+    let scenario = Scenario::load(&path).unwrap();
+    assert_eq!((scenario.contacts.len(), scenario.steps.len()), (2, 1));
+    std::fs::write(folder.path().join("people.toml"), "x = 1").unwrap();
+    let error = Scenario::load(&path).unwrap_err().to_string();
+    assert!(error.contains("people.toml:1:1: unknown field `x`"), "{error}");
+    std::fs::write(&path, "include = [\"nobody.toml\"]").unwrap();
+    let error = Scenario::load(&path).unwrap_err().to_string();
+    assert!(error.contains("main.toml:1:12: failed to read"), "{error}");
+}

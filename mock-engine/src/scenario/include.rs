@@ -1,0 +1,67 @@
+//! A scenario's file and those that it includes.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{Diagnostic, ScenarioError, format::File};
+
+/// A file, read.
+pub(super) struct Source {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) file: File,
+}
+
+#[derive(Default)]
+pub(super) struct Reader {
+    /// Included files stand before those that include them.
+    pub(super) sources: Vec<Source>,
+    open: BTreeSet<PathBuf>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader {
+    pub(super) fn read(
+        &mut self,
+        name: &str,
+        text: &str,
+        path: Option<&Path>,
+    ) -> Result<(), ScenarioError> {
+        let file: File = match toml::from_str(text) {
+            Ok(file) => file,
+            Err(error) => {
+                self.diagnostics.push(Diagnostic::of_toml(name, text, &error));
+                return Ok(());
+            }
+        };
+        if let Some(path) = path {
+            self.open.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        }
+        for include in &file.include {
+            let wrong = |message| Diagnostic::at(name, text, &include.span(), message);
+            let Some(folder) = path.and_then(Path::parent) else {
+                let message = "only a scenario that is a file can include others";
+                self.diagnostics.push(wrong(message.to_owned()));
+                continue;
+            };
+            let included = folder.join(include.get_ref());
+            let canonical = included.canonicalize().unwrap_or_else(|_| included.clone());
+            if self.open.contains(&canonical) {
+                continue;
+            }
+            match std::fs::read_to_string(&included) {
+                Ok(text) => {
+                    self.read(&included.display().to_string(), &text, Some(&included))?;
+                }
+                Err(error) => {
+                    let message = format!("failed to read {}: {error}", included.display());
+                    self.diagnostics.push(wrong(message));
+                }
+            }
+        }
+        self.sources.push(Source { name: name.to_owned(), text: text.to_owned(), file });
+        Ok(())
+    }
+}
