@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     process::Command,
 };
 
@@ -130,7 +130,10 @@ async fn a_server_that_does_not_speak_http_is_not_reached() {
 
 #[tokio::test]
 async fn nobody_there_is_not_reached() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so that nobody else is given the port, and not listened on.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = nobody.local_addr().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_conformance"))
         .args(["run", "--target", &format!("http://{free}")])
         .output()

@@ -17,14 +17,44 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
 
+/// A port of the test's own, whether or not somebody listens there.
+pub(crate) struct Port {
+    pub(crate) address: SocketAddr,
+    /// Bound and never listened on, so that nobody else is given the port meanwhile.
+    _held: TcpSocket,
+}
+
+impl Port {
+    pub(crate) fn new() -> Self {
+        let held = Self::socket("127.0.0.1:0".parse().unwrap());
+        Self { address: held.local_addr().unwrap(), _held: held }
+    }
+
+    fn listen(&self) -> TcpListener {
+        Self::socket(self.address).listen(1024).unwrap()
+    }
+
+    fn socket(address: SocketAddr) -> TcpSocket {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseport(true).unwrap();
+        socket.bind(address).unwrap();
+        socket
+    }
+
+    /// A webhook for all events that go here.
+    pub(crate) fn webhook(&self) -> WebhookConfig {
+        WebhookConfig::new(&format!("http://{}/hook", self.address)).unwrap()
+    }
+}
+
 /// Hands every request to the test.
 pub(crate) struct Receiver {
-    pub(crate) address: SocketAddr,
+    port: Port,
     requests: mpsc::UnboundedReceiver<Request>,
     server: JoinHandle<()>,
 }
@@ -38,12 +68,11 @@ pub(crate) struct Request {
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap()).await
+        Self::start_at(Port::new())
     }
 
-    pub(crate) async fn start_at(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) fn start_at(port: Port) -> Self {
+        let listener = port.listen();
         let (sender, requests) = mpsc::unbounded_channel();
         let server = tokio::spawn(async move {
             // Dropped with this task, and all connections with it.
@@ -57,23 +86,19 @@ impl Receiver {
                     .spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
-        Self { address, requests, server }
+        Self { port, requests, server }
     }
 
     /// Ends the listener and breaks off all connections.
-    pub(crate) async fn kill(self) -> SocketAddr {
+    pub(crate) async fn kill(self) -> Port {
         self.server.abort();
         assert!(self.server.await.unwrap_err().is_cancelled());
-        self.address
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        self.port
     }
 
     /// A webhook for all events that go here.
     pub(crate) fn webhook(&self) -> WebhookConfig {
-        WebhookConfig::new(&self.url()).unwrap()
+        self.port.webhook()
     }
 
     pub(crate) async fn next(&mut self) -> Request {
@@ -161,7 +186,10 @@ impl Stage {
 
     /// Emits a state of `key` in `chat`.
     pub(crate) fn emit(&self, chat: &str, key: &str, payload: u64) {
-        let payload = payload.to_string();
+        self.emit_json(chat, key, &payload.to_string());
+    }
+
+    pub(crate) fn emit_json(&self, chat: &str, key: &str, payload: &str) {
         self.bus.emit(&self.envelope, "presence.update", chat, &[key], payload.as_bytes());
     }
 

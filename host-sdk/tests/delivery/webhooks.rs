@@ -106,6 +106,27 @@ async fn one_request_a_lane_is_in_flight_and_lanes_go_side_by_side() {
 }
 
 #[tokio::test]
+async fn workers_that_idle_are_called_while_another_waits_for_its_answer() {
+    let mut receiver = Receiver::start().await;
+    let stage = Stage::with(vec![receiver.webhook()]);
+    stage.emit("slow", "key", 1);
+    let slow = receiver.next().await;
+    for _ in 0..3 {
+        // Both are there before either is answered: each has a worker of its own.
+        stage.emit("a", "key", 2);
+        stage.emit("b", "key", 3);
+        let (one, other) = (receiver.next().await, receiver.next().await);
+        one.answer(200);
+        other.answer(200);
+        while stage.bus.health()[0].waiting > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    slow.answer(200);
+    stage.drain().await;
+}
+
+#[tokio::test]
 async fn no_more_than_the_cap_are_in_flight_to_one_endpoint() {
     let mut receiver = Receiver::start().await;
     let stage = Stage::with(vec![receiver.webhook()]);

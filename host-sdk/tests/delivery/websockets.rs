@@ -135,6 +135,29 @@ async fn a_ping_comes_every_ten_seconds_and_silence_ends_the_socket() {
 }
 
 #[tokio::test]
+async fn a_socket_with_much_to_send_is_pinged_too() {
+    // More than the sockets' buffers hold, so that some of it waits until the client reads.
+    const EVENTS: usize = 400;
+    let stage = Stage::new(DeliverySettings {
+        limits: Limits { lane_depth: EVENTS, ..Limits::default() },
+        ..DeliverySettings::default()
+    });
+    let address = serve(&stage).await;
+    let mut client = connect(address, "events=*").await;
+    let payload = format!("\"{}\"", "x".repeat(100_000));
+    for _ in 0..EVENTS {
+        stage.emit_json("chat", "key", &payload);
+        tokio::task::yield_now().await;
+    }
+    stage.wait_out().await;
+    let mut events = 0;
+    while !next(&mut client).await.is_ping() {
+        events += 1;
+    }
+    assert!(events < EVENTS, "it came after everything");
+}
+
+#[tokio::test]
 async fn a_slow_socket_is_folded_and_holds_nobody_up() {
     let limits = Limits { lane_depth: 4, ..Limits::default() };
     let stage = Stage::new(DeliverySettings { limits, ..DeliverySettings::default() });

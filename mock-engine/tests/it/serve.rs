@@ -102,8 +102,9 @@ async fn the_three_lines_of_the_screen_work_at_once_and_it_stops_cleanly() {
 
 #[test]
 fn told_once_more_it_waits_for_no_receiver() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut server = Server::start(&["--webhook", &format!("http://{nobody}/")]);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let mut server = Server::start(&["--webhook", &url]);
     let log = BufReader::new(server.child.stderr.take().unwrap());
     server.signal("-INT");
     let mut told = Vec::new();
