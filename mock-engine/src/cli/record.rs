@@ -18,11 +18,15 @@ use mock_engine::{
     Delay,
     recording::{Header, Listener, Scrubber, write_line},
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+};
 use tokio_tungstenite::{
-    connect_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 use super::usage;
@@ -36,7 +40,7 @@ use super::usage;
   mock-engine record --listen 0.0.0.0:8080 -o morning.jsonl
       (and WAHA has the webhook http://this-machine:8080/ for engine.event or presence.update)
 
-It ends with Ctrl-C, or as --events or --for say.")]
+A connection that breaks is made again. It ends with Ctrl-C, or as --events or --for say.")]
 pub(super) struct Args {
     /// WAHA's WebSocket
     #[arg(long, value_name = "URL", required_unless_present = "listen")]
@@ -107,14 +111,16 @@ async fn record(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Listens until the server closes.
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The longest wait before it connects again.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Listens, and connects again when the connection breaks, until the server says that it makes no
+/// sense.
 async fn hear_socket(args: &Args, url: &str, tape: &Tape) -> Result<()> {
     let join = if url.contains('?') { '&' } else { '?' };
-    let session: String = args
-        .session
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '-' | '_'))
-        .collect();
+    let session = utf8_percent_encode(&args.session, NON_ALPHANUMERIC);
     let full = format!("{url}{join}session={session}&events=engine.event&events=presence.update");
     let mut request = full
         .as_str()
@@ -124,19 +130,45 @@ async fn hear_socket(args: &Args, url: &str, tape: &Tape) -> Result<()> {
         let key = HeaderValue::from_str(key).context("--api-key: it cannot be sent as a header")?;
         request.headers_mut().insert("X-Api-Key", key);
     }
-    let (mut socket, _) =
-        connect_async(request).await.with_context(|| format!("failed to connect to {url}"))?;
-    while let Some(message) = socket.next().await {
-        match message.with_context(|| format!("the connection to {url} broke"))? {
-            Message::Text(text) => tape.hear(text.as_bytes())?,
-            Message::Binary(bytes) => tape.hear(&bytes)?,
-            Message::Close(Some(frame)) => {
-                bail!("{url} closed the connection: {} {}", frame.code, frame.reason);
+    let connect = || connect_async(request.clone());
+    let (mut socket, _) = connect().await.with_context(|| format!("failed to connect to {url}"))?;
+    loop {
+        let end = hear_until_end(&mut socket, tape).await?;
+        tape.say(&format!("{url}: {end}; what happens until it is there again is missed"))?;
+        let mut wait = Duration::ZERO;
+        socket = loop {
+            tokio::time::sleep(wait).await;
+            match connect().await {
+                Ok((socket, _)) => break socket,
+                Err(Error::Http(refusal)) if refusal.status().is_client_error() => {
+                    bail!("{url} refuses the connection: {}", refusal.status());
+                }
+                Err(_) => wait = (wait * 2).clamp(Duration::from_secs(1), LONGEST_WAIT),
             }
-            _ => {}
+        };
+        tape.say(&format!("{url}: connected again"))?;
+    }
+}
+
+/// Listens until the connection ends: how it did, unless another would end the same way.
+async fn hear_until_end(socket: &mut Socket, tape: &Tape) -> Result<String> {
+    while let Some(message) = socket.next().await {
+        match message {
+            Ok(Message::Text(text)) => tape.hear(text.as_bytes())?,
+            Ok(Message::Binary(bytes)) => tape.hear(&bytes)?,
+            Ok(Message::Close(Some(frame))) => {
+                let (code, reason) = (u16::from(frame.code), frame.reason);
+                // From 4000 on the application says why, and here it is the parameters.
+                if code >= 4000 {
+                    bail!("the connection was refused: {code} {reason}");
+                }
+                return Ok(format!("the connection was closed: {code} {reason}"));
+            }
+            Ok(_) => {}
+            Err(error) => return Ok(format!("the connection broke: {error}")),
         }
     }
-    bail!("{url} closed the connection");
+    Ok("the connection was closed".to_owned())
 }
 
 /// Takes webhooks until it is told to stop.
@@ -196,6 +228,11 @@ impl Tape {
             events: 0,
         });
         Ok(Self { state, clock, bar, limit: args.events, full: tokio::sync::Notify::new() })
+    }
+
+    /// Tells the person at the terminal.
+    fn say(&self, text: &str) -> io::Result<()> {
+        self.bar.suspend(|| writeln!(io::stderr(), "{text}"))
     }
 
     /// Writes down an envelope, if there is an event in it. What is no JSON is passed over.

@@ -4,6 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::BufReader,
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -60,19 +64,29 @@ fn morning() -> Vec<Value> {
 async fn speak(
     upgrade: WebSocketUpgrade,
     RawQuery(query): RawQuery,
-    State(events): State<std::sync::Arc<Vec<Value>>>,
+    State(morning): State<Arc<Morning>>,
 ) -> Response {
     let query = query.unwrap_or_default();
     assert!(query.contains("session=default") && query.contains("events=engine.event"), "{query}");
     upgrade.on_upgrade(async move |mut socket| {
-        for event in events.iter() {
+        let next = || morning.sent.fetch_add(1, Ordering::SeqCst);
+        while let Some(event) = morning.events.get(next()) {
             if socket.send(Message::Text(event.to_string().into())).await.is_err() {
+                return;
+            }
+            if morning.sent.load(Ordering::SeqCst) == morning.events.len() / 2 {
+                // As when WAHA is started again: the rest comes with the next connection.
                 return;
             }
         }
         // The recorder ends when it has them all.
         while let Some(Ok(_)) = socket.recv().await {}
     })
+}
+
+struct Morning {
+    events: Vec<Value>,
+    sent: AtomicUsize,
 }
 
 /// What a gateway shows, with ids by the order in which they appear.
@@ -127,10 +141,10 @@ fn has_any_of(run: &str, numbers: &BTreeSet<&str>) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_morning_is_recorded_scrubbed_and_shown_again() {
-    let events = std::sync::Arc::new(morning());
+    let morning = Arc::new(Morning { events: morning(), sent: AtomicUsize::new(0) });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/ws", any(speak)).with_state(events.clone());
+    let router = Router::new().route("/ws", any(speak)).with_state(morning.clone());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
 
     let folder = tempfile::tempdir().unwrap();
@@ -162,7 +176,8 @@ async fn a_morning_is_recorded_scrubbed_and_shown_again() {
 
     let recording = Recording::read(BufReader::new(text.as_bytes())).unwrap();
     assert_eq!(recording.events.len() as u64, EVENTS);
-    let (live, again) = (shown_live(&events).await, shown_after(recording.scenario("r")).await);
+    let (live, again) =
+        (shown_live(&morning.events).await, shown_after(recording.scenario("r")).await);
     assert!(live.as_array().unwrap().len() > 400);
     let (live, again) = (renamed(&live), renamed(&again));
     for (live, again) in live.as_array().unwrap().iter().zip(again.as_array().unwrap()) {
