@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
+    ops::RangeInclusive,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -22,7 +23,7 @@ use crate::activity::Activity;
 
 /// A source of time.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time, in Unix milliseconds. It never goes back.
+    /// The time, in Unix milliseconds. It goes back only where a test sets it ([`VirtualClock::show`]).
     fn now_ms(&self) -> u64;
 
     /// Waits for so long by this clock.
@@ -69,10 +70,13 @@ pub enum Pace {
     Stepped,
     /// By itself, so many times as fast as the world.
     Running {
-        /// Virtual seconds in a second of the world; above zero.
+        /// Virtual seconds in a second of the world, within [`SPEEDS`].
         speed: f64,
     },
 }
+
+/// How fast a clock can run: times as fast as the world.
+pub const SPEEDS: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
 /// A clock that can be stopped, stepped and let run. Cheap to clone; clones are one clock.
 ///
@@ -102,26 +106,34 @@ struct Shared {
 
 struct State {
     pace: Pace,
-    /// The virtual time at `anchor`.
+    /// The clock's own time at `anchor`: timers go by it, and it never goes back.
     base_ms: u64,
     anchor: Instant,
+    /// What the clock shows beyond its own time.
+    ahead_ms: i64,
     timers: BTreeMap<TimerKey, Waker>,
     next_timer: u64,
 }
 
-/// Deadline in Unix milliseconds, then the order in which timers were made.
+/// Deadline in milliseconds of the clock's own time, then the order in which timers were made.
 type TimerKey = (u64, u64);
 
 impl State {
-    fn now_ms(&self) -> u64 {
+    fn own_ms(&self) -> u64 {
         match self.pace {
             Pace::Stepped => self.base_ms,
-            Pace::Running { speed } => self.base_ms + millis(self.anchor.elapsed().mul_f64(speed)),
+            Pace::Running { speed } => {
+                self.base_ms.saturating_add(millis(self.anchor.elapsed().mul_f64(speed)))
+            }
         }
     }
 
-    fn re_anchor(&mut self, now_ms: u64) {
-        self.base_ms = now_ms;
+    fn shown_ms(&self) -> u64 {
+        self.own_ms().saturating_add_signed(self.ahead_ms)
+    }
+
+    fn re_anchor(&mut self, own_ms: u64) {
+        self.base_ms = own_ms;
         self.anchor = Instant::now();
     }
 }
@@ -138,7 +150,7 @@ impl VirtualClock {
     ///
     /// # Panics
     ///
-    /// When `speed` is not a finite number above zero.
+    /// When `speed` is not within [`SPEEDS`].
     #[must_use]
     pub fn running(now_ms: u64, speed: f64) -> Self {
         Self::new(now_ms, Pace::Running { speed })
@@ -149,7 +161,14 @@ impl VirtualClock {
         let anchor = Instant::now();
         let timers = BTreeMap::new();
         Self(Arc::new(Shared {
-            state: Mutex::new(State { pace, base_ms: now_ms, anchor, timers, next_timer: 0 }),
+            state: Mutex::new(State {
+                pace,
+                base_ms: now_ms,
+                anchor,
+                ahead_ms: 0,
+                timers,
+                next_timer: 0,
+            }),
             stepping: tokio::sync::Mutex::new(()),
             added: tokio::sync::Notify::new(),
         }))
@@ -165,13 +184,13 @@ impl VirtualClock {
     ///
     /// # Panics
     ///
-    /// When the speed is not a finite number above zero.
+    /// When the speed is not within [`SPEEDS`].
     pub fn set_pace(&self, pace: Pace) {
         check(pace);
         let wakers: Vec<Waker> = {
             let mut state = self.0.state.lock();
-            let now_ms = state.now_ms();
-            state.re_anchor(now_ms);
+            let own_ms = state.own_ms();
+            state.re_anchor(own_ms);
             state.pace = pace;
             // Sleepers look at the new pace and wait anew.
             state.timers.values().cloned().collect()
@@ -179,12 +198,21 @@ impl VirtualClock {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Shows `now_ms` (Unix milliseconds) from now on, later or earlier than before. Who sleeps goes on
+    /// sleeping for as long as before.
+    pub fn show(&self, now_ms: u64) {
+        let mut state = self.0.state.lock();
+        // A time beyond the range of a signed number is shown as the nearest within it.
+        let ahead = i128::from(now_ms) - i128::from(state.own_ms());
+        state.ahead_ms = i64::try_from(ahead).unwrap_or(i64::MAX);
+    }
+
     /// How long until the next timer is due; `None` without timers.
     #[must_use]
     pub fn until_next_timer(&self) -> Option<Duration> {
         let state = self.0.state.lock();
         let ((deadline, _), _) = state.timers.first_key_value()?;
-        Some(Duration::from_millis(deadline.saturating_sub(state.now_ms())))
+        Some(Duration::from_millis(deadline.saturating_sub(state.own_ms())))
     }
 
     /// Waits until there is a timer, and says how far off it is.
@@ -204,7 +232,7 @@ impl VirtualClock {
     pub async fn advance(&self, by: Duration, activity: &Activity) {
         let _alone = self.0.stepping.lock().await;
         activity.idle().await;
-        let target = self.now_ms().saturating_add(millis(by));
+        let target = self.0.state.lock().own_ms().saturating_add(millis(by));
         while let Some(waker) = self.take_due(target) {
             waker.wake();
             activity.idle().await;
@@ -222,34 +250,34 @@ impl VirtualClock {
             return None;
         }
         let waker = entry.remove();
-        let now_ms = state.now_ms().max(deadline);
-        state.re_anchor(now_ms);
+        let own_ms = state.own_ms().max(deadline);
+        state.re_anchor(own_ms);
         Some(waker)
     }
 
     fn move_to(&self, target: u64) {
         let mut state = self.0.state.lock();
-        let now_ms = state.now_ms().max(target);
-        state.re_anchor(now_ms);
+        let own_ms = state.own_ms().max(target);
+        state.re_anchor(own_ms);
     }
 }
 
 fn check(pace: Pace) {
     if let Pace::Running { speed } = pace {
-        assert!(speed.is_finite() && speed > 0.0, "a clock's speed must be above zero: {speed}");
+        assert!(SPEEDS.contains(&speed), "a clock cannot run {speed} times as fast: {SPEEDS:?}");
     }
 }
 
 impl Clock for VirtualClock {
     fn now_ms(&self) -> u64 {
-        self.0.state.lock().now_ms()
+        self.0.state.lock().shown_ms()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let key = {
             let mut state = self.0.state.lock();
             state.next_timer += 1;
-            (state.now_ms().saturating_add(millis(duration)), state.next_timer)
+            (state.own_ms().saturating_add(millis(duration)), state.next_timer)
         };
         Box::pin(Sleep { clock: self.0.clone(), key, real: None })
     }
@@ -260,7 +288,7 @@ impl fmt::Debug for VirtualClock {
         let state = self.0.state.lock();
         f.debug_struct("VirtualClock")
             .field("pace", &state.pace)
-            .field("now_ms", &state.now_ms())
+            .field("now_ms", &state.shown_ms())
             .field("timers", &state.timers.len())
             .finish()
     }
@@ -281,7 +309,7 @@ impl Future for Sleep {
         loop {
             let (left, pace) = {
                 let mut state = this.clock.state.lock();
-                let left = this.key.0.saturating_sub(state.now_ms());
+                let left = this.key.0.saturating_sub(state.own_ms());
                 if left == 0 {
                     return Poll::Ready(());
                 }
@@ -365,6 +393,21 @@ mod tests {
         let clock = VirtualClock::running(0, 60.0);
         clock.sleep(seconds(60)).await;
         assert!((60_000..60_100).contains(&clock.now_ms()), "{clock:?}");
+    }
+
+    #[tokio::test]
+    async fn another_time_is_shown_and_sleepers_sleep_on() {
+        let (clock, activity) = (VirtualClock::stepped(5_000_000), Activity::new());
+        let sleeper = tokio::spawn(activity.track(clock.sleep(seconds(10))));
+        clock.advance(seconds(4), &activity).await;
+        for shown in [1_000, 9_000_000, 0] {
+            clock.show(shown);
+            assert_eq!(clock.now_ms(), shown);
+            assert_eq!(clock.until_next_timer(), Some(seconds(6)));
+        }
+        clock.advance(seconds(6), &activity).await;
+        sleeper.await.unwrap();
+        assert_eq!(clock.now_ms(), 6_000);
     }
 
     #[tokio::test(start_paused = true)]

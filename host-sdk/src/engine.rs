@@ -32,6 +32,9 @@ pub trait Engine: Send + Sync + 'static {
         self.stop(session)
     }
 
+    /// The session, logged out before, is deleted and will not come back.
+    fn removed(&self, _session: &str) {}
+
     /// Does what a plugin asks for. `op` and the JSON of `args` and answer are between the plugin and
     /// the engine, for example Baileys' `sendMessage`; the gateway only carries them.
     fn call(

@@ -204,6 +204,11 @@ impl EventBus {
         receivers.global.iter().chain(sessions).map(|endpoint| endpoint.health()).collect()
     }
 
+    /// Tries at once what waits for its time, as after the clock was set to another time.
+    pub fn hurry(&self) {
+        self.0.receivers.read().all().iter().for_each(|endpoint| endpoint.hurry());
+    }
+
     /// The counts, for the gateway to add to and for Prometheus to read.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {

@@ -143,6 +143,31 @@ impl Gateway {
         }
     }
 
+    /// Adds a session, and starts it if that is what it says.
+    ///
+    /// # Errors
+    ///
+    /// When the name is none or taken, the engine is not known, or there are too many sessions.
+    pub async fn create_session(&self, spec: SessionSpec) -> Result<(), SessionError> {
+        let start = spec.start;
+        let session = self.shared.sessions.create(&self.shared, spec)?;
+        if start {
+            session.start().await;
+        }
+        Ok(())
+    }
+
+    /// Stops a session and forgets it, its webhooks, and what plugins know of it; there may be none.
+    pub async fn delete_session(&self, name: &str) {
+        self.shared.sessions.delete(name).await;
+    }
+
+    /// The names of the sessions, in the order in which they were created.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<String> {
+        self.shared.sessions.all().iter().map(|session| session.name().to_owned()).collect()
+    }
+
     /// The HTTP interface, for a server of your own.
     pub fn router(&self) -> Router {
         router::build(&self.shared, self.routes.clone(), self.api_key.clone())

@@ -39,12 +39,14 @@ mod clock;
 
 pub use activity::Activity;
 pub use auth::{ApiKey, ApiKeyError};
-pub use clock::{Clock, Pace, SystemClock, VirtualClock};
+pub use clock::{Clock, Pace, SPEEDS, SystemClock, VirtualClock};
 pub use engine::{Engine, EngineError, EngineEvents, Me, QUEUE_DEPTH, SessionStatus};
 pub use gateway::{BuildError, Gateway, GatewayBuilder, SHUTDOWN_GRACE, ServeError};
 pub use host_abi::{self, EngineStatus, PresenceUpdate};
 pub use http_error::HttpError;
 pub use loader::{LoadError, LoadedPlugin, PluginInfo};
 pub use router::BODY_LIMIT;
-pub use sessions::{IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionError, SessionSpec};
+pub use sessions::{
+    IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionError, SessionSpec, is_session_name,
+};
 pub use store::{MemoryStore, Store, StoreError};

@@ -110,7 +110,7 @@ impl Sessions {
         gateway: &Arc<Shared>,
         spec: SessionSpec,
     ) -> Result<Arc<Session>, SessionError> {
-        if !is_name(&spec.name) {
+        if !is_session_name(&spec.name) {
             return Err(SessionError::BadName(spec.name));
         }
         let engine = gateway.engine(spec.engine.as_deref())?;
@@ -142,6 +142,7 @@ impl Sessions {
     pub(crate) async fn delete(&self, name: &str) {
         let Some(session) = self.get(name) else { return };
         session.shut_down(Ending::Logout).await;
+        session.engine.removed(name);
         self.0.write().shift_remove(name);
         if let Some(gateway) = session.gateway.upgrade() {
             gateway.bus.remove_session(name);
@@ -149,7 +150,9 @@ impl Sessions {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a session can have this name: 1 to 64 letters, digits, `-` or `_`, and no `-` first.
+#[must_use]
+pub fn is_session_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     (1..=64).contains(&name.len()) && !name.starts_with('-') && name.chars().all(fits)
 }

@@ -25,8 +25,8 @@ mod world;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{FromRequest, Request, State},
-    http::StatusCode,
+    extract::{FromRequest, FromRequestParts, Path, Request, State, rejection::PathRejection},
+    http::{StatusCode, request::Parts},
     routing::{get, post, put},
 };
 use host_sdk::HttpError;
@@ -92,11 +92,33 @@ async fn body(request: Request) -> Result<Value, HttpError> {
 
 /// A JSON body of a known shape.
 async fn read<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, HttpError> {
-    let body = body(request).await?;
-    serde_json::from_value(body).map_err(|error| {
-        let error = with_hint(&error.to_string());
-        HttpError::bad_request(format!("{error}; expected a body like {example}"))
-    })
+    shaped(body(request).await?, example)
+}
+
+fn shaped<T: DeserializeOwned>(body: Value, example: &str) -> Result<T, HttpError> {
+    let wrong =
+        |what: &str| HttpError::bad_request(format!("{what}; expected a body like {example}"));
+    match body {
+        Value::Object(_) => {
+            serde_json::from_value(body).map_err(|error| wrong(&with_hint(&error.to_string())))
+        }
+        Value::Null => Err(wrong("there is no body")),
+        _ => Err(wrong("the body is no object")),
+    }
+}
+
+/// What the variables of a path stand for.
+struct Named<T>(T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        let path = Path::from_request_parts(parts, state).await;
+        let Path(names) =
+            path.map_err(|error: PathRejection| HttpError::new(error.status(), error.body_text()))?;
+        Ok(Self(names))
+    }
 }
 
 /// The status codes of what the mock refuses.

@@ -3,8 +3,10 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use thiserror::Error;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 
 /// A length of time, to the millisecond.
 ///
@@ -17,6 +19,9 @@ use thiserror::Error;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Delay(u64);
+
+/// The longest: a hundred years or so, in milliseconds.
+const LONGEST: u64 = 36_500 * 86_400_000;
 
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -59,6 +64,7 @@ impl FromStr for Delay {
             total = number
                 .checked_mul(*factor)
                 .and_then(|millis| total.checked_add(millis))
+                .filter(|total| *total <= LONGEST)
                 .ok_or_else(error)?;
         }
         Ok(Self(total))
@@ -89,7 +95,21 @@ impl Serialize for Delay {
 
 impl<'de> Deserialize<'de> for Delay {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Delay;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a length of time like \"25s\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Delay, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -109,8 +129,10 @@ impl JsonSchema for Delay {
 }
 
 /// A text that is no length of time.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is no length of time; expected one like \"25s\", \"1m30s\" or \"250ms\"")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no length of time; expected one like \"25s\", \"1m30s\" or \"250ms\", up to 100 years"
+)]
 pub struct DelayError(String);
 
 #[cfg(test)]
@@ -127,12 +149,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_an_example() {
-        for text in ["", "5", "s", "5 minutes", "-1s", "1.5s", "99999999999999999999s"] {
+        for text in ["", "5", "s", "5 minutes", "-1s", "1.5s", "99999999999999999999s", "36501d"] {
             let error = text.parse::<Delay>().unwrap_err().to_string();
-            assert!(
-                error.ends_with("expected one like \"25s\", \"1m30s\" or \"250ms\""),
-                "{error}"
-            );
+            assert!(error.contains("expected one like \"25s\", \"1m30s\" or \"250ms\""), "{error}");
         }
     }
 }

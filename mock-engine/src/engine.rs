@@ -17,7 +17,7 @@ mod stub;
 
 use std::sync::{Arc, Mutex as StdMutex};
 
-use host_sdk::{Activity, Clock, EngineEvents, Me, SessionStatus, VirtualClock};
+use host_sdk::{Activity, Clock, EngineEvents, Me, Pace, SessionStatus, VirtualClock};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -87,9 +87,7 @@ struct State {
 impl MockEngine {
     /// An engine on a stepped clock of its own, which stands at the scenario's start.
     pub fn new(scenario: &Scenario, seed: u64) -> Self {
-        let start_ms = scenario
-            .start
-            .map_or(crate::scenario::DEFAULT_START_MS, |seconds| seconds.saturating_mul(1000));
+        let start_ms = scenario.start_ms(Pace::Stepped);
         Self::on(scenario, seed, VirtualClock::stepped(start_ms), Activity::new())
     }
 
@@ -370,28 +368,23 @@ impl MockEngine {
     }
 
     /// Makes everything as it was at the start, with the scenario that is given or the one that was
-    /// there: an empty journal, no faults, and gateways forget all chats.
-    ///
-    /// # Errors
-    ///
-    /// Fails when a scenario brings other sessions than there are, which a gateway cannot follow.
-    pub async fn reset(&self, scenario: Option<Scenario>) -> Result<(), MockError> {
+    /// there: the time, an empty journal, no faults, and gateways forget all chats.
+    pub async fn reset(&self, scenario: Option<Scenario>) {
         self.stop_playing();
         let _turn = self.0.turn.lock().await;
-        let now_ms = self.now_ms();
         let sessions: Vec<(String, Option<EngineEvents>)> = {
             let mut state = self.0.state.lock();
             let state = &mut *state;
             if let Some(scenario) = scenario {
-                for session in &scenario.sessions {
-                    if !state.links.contains_key(&session.name) {
-                        return Err(MockError::unknown_session(&session.name, state.links.keys()));
-                    }
-                }
                 state.seed = scenario.seed.unwrap_or(state.seed);
                 state.scenario = Arc::new(scenario);
             }
-            state.world = state.scenario.world(state.seed, now_ms / 1000);
+            self.clock().show(state.scenario.start_ms(self.clock().pace()));
+            state.world = state.scenario.world(state.seed, self.now_ms() / 1000);
+            for session in &state.scenario.sessions {
+                let new = || Link::new(session, state.seed);
+                state.links.entry(session.name.clone()).or_insert_with(new);
+            }
             for (name, link) in &mut state.links {
                 let spec = state.scenario.sessions.iter().find(|session| session.name == *name);
                 let spec = spec.cloned().unwrap_or_else(|| Session::new(name));
@@ -408,7 +401,6 @@ impl MockEngine {
             events.forgotten().await;
             self.open(&session).await;
         }
-        Ok(())
     }
 
     /// The current time of the mock's clock, in Unix milliseconds.

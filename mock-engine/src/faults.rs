@@ -61,6 +61,7 @@ pub struct Late {
 #[serde(deny_unknown_fields)]
 pub struct Disconnect {
     /// How often.
+    #[serde(deserialize_with = "longer_than_nothing")]
     pub every: Delay,
     /// How long each time; 2 s unless said.
     #[serde(default = "two_seconds")]
@@ -68,6 +69,14 @@ pub struct Disconnect {
     /// With which code; 428, connection closed, unless said.
     #[serde(default = "closed")]
     pub code: u16,
+}
+
+fn longer_than_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Delay, D::Error> {
+    let delay = Delay::deserialize(deserializer)?;
+    if delay == Delay::default() {
+        return Err(D::Error::custom("every: 0s is all the time; expected something longer"));
+    }
+    Ok(delay)
 }
 
 fn two_seconds() -> Delay {

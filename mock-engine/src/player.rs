@@ -11,7 +11,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode},
 };
-use host_sdk::Clock;
+use host_sdk::{Clock, Gateway, SessionError, SessionSpec};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 use crate::{
     delay::Delay,
     engine::{MockEngine, MockError},
-    scenario::{Action, Due, Expect, ExpectPresence, Is, Scenario},
+    scenario::{Action, Due, Expect, ExpectPresence, Is, Scenario, Session},
     world::Act,
 };
 
@@ -79,12 +79,46 @@ impl Stage {
         self.0.app.get()
     }
 
+    /// Makes everything as it was at the start, and plays the scenario that is given or the one that was
+    /// there. Without sessions of its own it gets those of the start.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the gateway does not take a session; the others are there then.
+    pub(crate) async fn reset(&self, scenario: Option<Scenario>) -> Result<(), SessionError> {
+        let mock = self.mock();
+        mock.stop_playing();
+        let mut scenario = scenario.unwrap_or_else(|| (*mock.scenario()).clone());
+        let Some(app) = self.app() else {
+            mock.reset(Some(scenario)).await;
+            return Ok(());
+        };
+        if scenario.sessions.is_empty() || scenario.sessions == [Session::new("default")] {
+            scenario.sessions = app.sessions.to_vec();
+        }
+        for session in app.gateway.sessions() {
+            app.gateway.delete_session(&session).await;
+        }
+        let sessions = scenario.sessions.clone();
+        mock.reset(Some(scenario)).await;
+        app.gateway.events().hurry();
+        self.forget_unmet();
+        for session in sessions {
+            let spec = SessionSpec::new(session.name).engine(session.engine);
+            app.gateway.create_session(spec).await?;
+        }
+        mock.settled().await;
+        self.play().await;
+        mock.settled().await;
+        Ok(())
+    }
+
     /// The expectations that did not hold.
     pub(crate) fn unmet(&self) -> Vec<Unmet> {
         self.0.unmet.lock().clone()
     }
 
-    pub(crate) fn forget_unmet(&self) {
+    fn forget_unmet(&self) {
         self.0.unmet.lock().clear();
     }
 
@@ -306,16 +340,19 @@ pub(crate) fn outward(jid: &str) -> String {
     }
 }
 
-/// A gateway's HTTP interface, called without a network.
+/// A gateway, and its HTTP interface called without a network.
 #[derive(Clone)]
 pub(crate) struct App {
+    gateway: Gateway,
     router: Router,
     api_key: Option<String>,
+    /// The sessions of the start.
+    sessions: Arc<[Session]>,
 }
 
 impl App {
-    pub(crate) fn new(router: Router, api_key: Option<String>) -> Self {
-        Self { router, api_key }
+    pub(crate) fn new(gateway: Gateway, api_key: Option<String>, sessions: Vec<Session>) -> Self {
+        Self { router: gateway.router(), gateway, api_key, sessions: sessions.into() }
     }
 
     pub(crate) async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {

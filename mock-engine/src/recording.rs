@@ -85,18 +85,21 @@ impl Recording {
     /// Fails when it cannot be read, is none, or has a broken line that is not the last.
     pub fn read(mut from: impl BufRead) -> Result<Self, RecordingError> {
         let first = line(&mut from, 1)?.ok_or(RecordingError::Empty)?;
-        let header: Header = serde_json::from_str(&first.text)
-            .map_err(|source| RecordingError::Header { source })?;
+        let header: Header = serde_json::from_str(first.text.trim_end())
+            .map_err(|error| RecordingError::Header { message: without_place(&error) })?;
         if header.recording != VERSION {
             return Err(RecordingError::Version(header.recording));
         }
         let mut recording = Self { header, events: Vec::new(), truncated: false };
         for number in 2.. {
             let Some(line) = line(&mut from, number)? else { break };
-            match serde_json::from_str(&line.text) {
+            match serde_json::from_str(line.text.trim_end()) {
                 Ok(event) => recording.events.push(event),
                 Err(_) if !line.ended => recording.truncated = true,
-                Err(source) => return Err(RecordingError::Line { number, source }),
+                Err(error) => {
+                    let (column, message) = (error.column(), without_place(&error));
+                    return Err(RecordingError::Line { number, column, message });
+                }
             }
         }
         Ok(recording)
@@ -148,6 +151,12 @@ pub fn write_line(mut to: impl Write, line: &impl Serialize) -> io::Result<()> {
     to.write_all(&text)
 }
 
+/// What is wrong, without the line, which is the first of a text of one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned()
+}
+
 struct Line {
     text: String,
     ended: bool,
@@ -176,21 +185,23 @@ pub enum RecordingError {
         source: io::Error,
     },
     /// Its first line is another.
-    #[error("line 1 is not that of a recording, {{\"recording\":{VERSION}, …}}: {source}")]
+    #[error("line 1 is not that of a recording, {{\"recording\":{VERSION}, …}}: {message}")]
     Header {
         /// Why.
-        source: serde_json::Error,
+        message: String,
     },
     /// It has another version.
     #[error("line 1: the recording has version {0}; this program reads version {VERSION}")]
     Version(u32),
     /// A line is broken.
-    #[error("line {number} is no event: {source}")]
+    #[error("line {number}, column {column} is no event: {message}")]
     Line {
         /// The line, from 1.
         number: usize,
+        /// The column, from 1, in bytes.
+        column: usize,
         /// Why.
-        source: serde_json::Error,
+        message: String,
     },
 }
 
@@ -242,7 +253,7 @@ mod tests {
     fn a_broken_line_is_named() {
         let says = |text: &str| Recording::read(text.as_bytes()).unwrap_err().to_string();
         let broken = text().replacen("{\"time\":5500", "\"time\":5500", 1);
-        assert!(says(&broken).starts_with("line 2 is no event"), "{}", says(&broken));
+        assert!(says(&broken).starts_with("line 2, column "), "{}", says(&broken));
         assert!(says("").starts_with("the recording is empty"));
         assert!(says("{}\n").starts_with("line 1 is not that of a recording"));
         assert!(says("{\"recording\":9,\"started\":0}\n").contains("version 9"));

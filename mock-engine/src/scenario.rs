@@ -27,6 +27,7 @@ mod timeline;
 
 use std::path::Path;
 
+use host_sdk::{Clock, Pace, SystemClock};
 use serde_json::Value;
 
 pub use embedded::{EMBEDDED, Embedded};
@@ -46,6 +47,9 @@ use crate::{
 /// The clock's start when a stepped run is not told another: 2023-06-14 05:08:46 UTC, the moment of
 /// the documentation's examples, in Unix milliseconds.
 pub const DEFAULT_START_MS: u64 = 1_686_719_326_000;
+
+/// The engines that a session can be on. Only NOWEB has presence.
+pub const ENGINES: [&str; 4] = ["NOWEB", "WEBJS", "WPP", "GOWS"];
 
 /// What a scenario file means.
 #[derive(Clone, Debug, Default)]
@@ -190,6 +194,16 @@ impl Scenario {
     /// Fails when there is none.
     pub fn embedded(name: &str) -> Result<Self, ScenarioError> {
         Embedded::find(name)?.scenario()
+    }
+
+    /// When its clock starts, in Unix milliseconds: a stepped one, unless the scenario says, where the
+    /// documentation's examples are, a running one at the world's time.
+    pub fn start_ms(&self, pace: Pace) -> u64 {
+        let start = self.start.map(|seconds| seconds.saturating_mul(1000));
+        start.unwrap_or_else(|| match pace {
+            Pace::Stepped => DEFAULT_START_MS,
+            Pace::Running { .. } => SystemClock::new().now_ms(),
+        })
     }
 
     /// The world before the first step, at `now` in Unix seconds.

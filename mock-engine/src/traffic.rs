@@ -95,6 +95,36 @@ impl Population {
         }
     }
 
+    /// What is wrong with it: which number, and what would be right.
+    pub fn fault(&self) -> Option<String> {
+        let shares =
+            [("recording", self.recording), ("in_groups", self.in_groups), ("hidden", self.hidden)];
+        let share = shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share));
+        let rates = [("spells_per_hour", self.spells_per_hour), ("bursts", self.bursts)];
+        let rate = rates.into_iter().find(|(_, rate)| !(0.0..=1_000.0).contains(rate));
+        if !(1..=1_000_000).contains(&self.contacts) {
+            return Some(format!("contacts: expected 1 to 1000000, found {}", self.contacts));
+        }
+        if self.groups > 1_000_000 {
+            return Some(format!("groups: expected at most 1000000, found {}", self.groups));
+        }
+        if self.groups > 0 && !(1..=self.contacts).contains(&self.group_size) {
+            let (most, found) = (self.contacts, self.group_size);
+            return Some(format!("group_size: expected 1 to {most}, the contacts; found {found}"));
+        }
+        if let Some((name, share)) = share {
+            return Some(format!("{name}: expected a share from 0 to 1, found {share}"));
+        }
+        if let Some((name, rate)) = rate {
+            return Some(format!("{name}: expected a number from 0 to 1000, found {rate}"));
+        }
+        if self.spell == Delay::default() {
+            return Some("spell: expected something longer than 0s".to_owned());
+        }
+        let hour = self.sleep.into_iter().find(|hour| *hour > 23);
+        hour.map(|hour| format!("sleep: expected hours from 0 to 23, found {hour}"))
+    }
+
     /// Whether one of the population, or of its groups, is called so.
     pub fn has(&self, name: &str) -> bool {
         let within = |prefix, count| {

@@ -4,8 +4,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use axum::http::Method;
 use host_sdk::{
-    Activity, ApiKey, ApiKeyError, BuildError, Clock, Gateway, GatewayBuilder, LoadError,
-    LoadedPlugin, Pace, SessionSpec, SystemClock, VirtualClock, loader,
+    Activity, ApiKey, ApiKeyError, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin,
+    Pace, SessionSpec, VirtualClock, loader,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -15,7 +15,7 @@ use crate::{
     delay::Delay,
     engine::MockEngine,
     player::{Answer, App, Stage, Unmet},
-    scenario::{DEFAULT_START_MS, Scenario},
+    scenario::{ENGINES, Scenario},
 };
 
 /// A gateway with the presence plugin on a [`MockEngine`].
@@ -188,7 +188,11 @@ impl MockWahaBuilder {
         }
         let seed = self.seed.or(scenario.seed).unwrap_or_default();
         let pace = self.pace.unwrap_or(Pace::Stepped);
-        let clock = clock(&scenario, pace);
+        let start_ms = scenario.start_ms(pace);
+        let clock = match pace {
+            Pace::Stepped => VirtualClock::stepped(start_ms),
+            Pace::Running { speed } => VirtualClock::running(start_ms, speed),
+        };
         let mock = MockEngine::on(&scenario, seed, clock.clone(), Activity::new());
         let stage = Stage::new(mock.clone());
         let mut builder = Gateway::builder()
@@ -198,12 +202,11 @@ impl MockWahaBuilder {
             .engine(mock.noweb())
             .plugin(plugin)
             .routes(control::routes(stage.clone()));
-        let mut others: Vec<&str> = Vec::new();
+        // A reset may bring sessions on engines that the scenario of the start does not have.
+        for engine in ENGINES.into_iter().filter(|engine| *engine != "NOWEB") {
+            builder = builder.engine(mock.engine(engine));
+        }
         for session in &scenario.sessions {
-            if session.engine != "NOWEB" && !others.contains(&session.engine.as_str()) {
-                others.push(&session.engine);
-                builder = builder.engine(mock.engine(&session.engine));
-            }
             builder = builder.session(SessionSpec::new(&session.name).engine(&session.engine));
         }
         if let Some(key) = &self.api_key {
@@ -213,21 +216,8 @@ impl MockWahaBuilder {
             builder = configure(builder);
         }
         let gateway = builder.build()?;
-        stage.set_app(App::new(gateway.router(), self.api_key));
+        stage.set_app(App::new(gateway.clone(), self.api_key, scenario.sessions));
         Ok(MockWaha { stage, gateway })
-    }
-}
-
-/// A stepped clock stands where the scenario, or the documentation's examples, begin; a running one at
-/// the world's time unless the scenario says.
-fn clock(scenario: &Scenario, pace: Pace) -> VirtualClock {
-    let start_ms = scenario.start.map(|seconds| seconds.saturating_mul(1000));
-    match pace {
-        Pace::Stepped => VirtualClock::stepped(start_ms.unwrap_or(DEFAULT_START_MS)),
-        Pace::Running { speed } => {
-            let now_ms = start_ms.unwrap_or_else(|| SystemClock::new().now_ms());
-            VirtualClock::running(now_ms, speed)
-        }
     }
 }
 

@@ -108,6 +108,11 @@ impl World {
         self.sessions.entry(name.into()).or_default();
     }
 
+    /// Takes a session out of the world.
+    pub fn remove_session(&mut self, name: &str) {
+        self.sessions.shift_remove(name);
+    }
+
     /// The contacts, by name.
     pub fn contacts(&self) -> &IndexMap<String, Contact> {
         &self.contacts

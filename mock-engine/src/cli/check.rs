@@ -6,8 +6,8 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
-use mock_engine::{Scenario, ScenarioError};
+use anyhow::{Context, Result, bail};
+use mock_engine::Scenario;
 
 /// Check scenario files: every name, time and number in them.
 #[derive(clap::Args)]
@@ -26,7 +26,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let mut files = Vec::new();
     for file in &args.files {
+        let before = files.len();
         collect(file, true, &mut files)?;
+        if files.len() == before {
+            bail!("no scenario is in {}; they are *.toml", file.display());
+        }
     }
     let mut out = io::stdout().lock();
     let mut wrong = 0;
@@ -38,10 +42,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             }
             Err(error) => {
                 wrong += 1;
-                match &error {
-                    ScenarioError::Wrong(_) => writeln!(io::stderr(), "{error}")?,
-                    error => writeln!(io::stderr(), "{:#}", anyhow::anyhow!("{error}"))?,
-                }
+                writeln!(io::stderr(), "{:#}", anyhow::Error::new(error))?;
             }
         }
     }

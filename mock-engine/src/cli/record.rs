@@ -23,6 +23,7 @@ use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Runtime,
+    time::timeout,
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -61,6 +62,10 @@ pub(super) struct Args {
     /// Where to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+
+    /// Write over a file that is there
+    #[arg(long)]
+    force: bool,
 
     /// Write down numbers, names and texts as they are
     #[arg(long)]
@@ -105,13 +110,20 @@ async fn record(args: &Args) -> Result<ExitCode> {
         () = tape.full() => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
-    let events = tape.finish()?;
-    writeln!(io::stderr(), "{events} events recorded in {}", args.output.display())?;
+    match tape.finish()? {
+        Some(events) => {
+            writeln!(io::stderr(), "{events} events recorded in {}", args.output.display())?;
+        }
+        None => writeln!(io::stderr(), "nothing was recorded")?,
+    }
     ended?;
     Ok(ExitCode::SUCCESS)
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// How long a WAHA may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest wait before it connects again.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -130,8 +142,12 @@ async fn hear_socket(args: &Args, url: &str, tape: &Tape) -> Result<()> {
         let key = HeaderValue::from_str(key).context("--api-key: it cannot be sent as a header")?;
         request.headers_mut().insert("X-Api-Key", key);
     }
-    let connect = || connect_async(request.clone());
-    let (mut socket, _) = connect().await.with_context(|| format!("failed to connect to {url}"))?;
+    let connect = || timeout(CONNECT_TIMEOUT, connect_async(request.clone()));
+    let (mut socket, _) = connect()
+        .await
+        .with_context(|| format!("{url} did not answer within {CONNECT_TIMEOUT:?}"))?
+        .with_context(|| format!("failed to connect to {url}"))?;
+    tape.begin()?;
     loop {
         let end = hear_until_end(&mut socket, tape).await?;
         tape.say(&format!("{url}: {end}; what happens until it is there again is missed"))?;
@@ -139,11 +155,11 @@ async fn hear_socket(args: &Args, url: &str, tape: &Tape) -> Result<()> {
         socket = loop {
             tokio::time::sleep(wait).await;
             match connect().await {
-                Ok((socket, _)) => break socket,
-                Err(Error::Http(refusal)) if refusal.status().is_client_error() => {
+                Ok(Ok((socket, _))) => break socket,
+                Ok(Err(Error::Http(refusal))) if refusal.status().is_client_error() => {
                     bail!("{url} refuses the connection: {}", refusal.status());
                 }
-                Err(_) => wait = (wait * 2).clamp(Duration::from_secs(1), LONGEST_WAIT),
+                _ => wait = (wait * 2).clamp(Duration::from_secs(1), LONGEST_WAIT),
             }
         };
         tape.say(&format!("{url}: connected again"))?;
@@ -176,6 +192,7 @@ async fn hear_webhooks(address: &str, tape: &Arc<Tape>) -> Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("failed to listen on {address}"))?;
+    tape.begin()?;
     writeln!(io::stderr(), "listening on http://{}", listener.local_addr()?)?;
     let router = Router::new().fallback(post(take_webhook)).with_state(tape.clone());
     axum::serve(listener, router).await.context("the listener failed")
@@ -188,8 +205,10 @@ async fn take_webhook(State(tape): State<Arc<Tape>>, body: Bytes) -> (StatusCode
     }
 }
 
-/// The file that is being written.
+/// The file that is being written. There is none before there is something to listen to.
 struct Tape {
+    output: PathBuf,
+    seed: Option<u64>,
     state: Mutex<Writing>,
     clock: SystemClock,
     bar: ProgressBar,
@@ -198,7 +217,7 @@ struct Tape {
 }
 
 struct Writing {
-    out: BufWriter<File>,
+    out: Option<BufWriter<File>>,
     listener: Listener,
     scrubber: Option<Scrubber>,
     events: u64,
@@ -206,14 +225,12 @@ struct Writing {
 
 impl Tape {
     fn new(args: &Args) -> Result<Self> {
-        let name = args.output.display();
-        let file =
-            File::create(&args.output).with_context(|| format!("failed to create {name}"))?;
-        let mut out = BufWriter::new(file);
-        let clock = SystemClock::new();
+        let taken = std::fs::metadata(&args.output).is_ok_and(|it| it.is_file() && it.len() > 0);
+        if taken && !args.force {
+            let name = args.output.display();
+            bail!("{name} is there already; name another file, or write over it with --force");
+        }
         let seed = (!args.no_scrub).then_some(args.seed);
-        write_line(&mut out, &Header::new(clock.now_ms(), seed))?;
-        out.flush()?;
         let shows = io::stderr().is_terminal();
         let target =
             if shows { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -222,12 +239,25 @@ impl Tape {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.enable_steady_tick(Duration::from_millis(250));
         let state = Mutex::new(Writing {
-            out,
+            out: None,
             listener: Listener::default(),
             scrubber: seed.map(Scrubber::new),
             events: 0,
         });
-        Ok(Self { state, clock, bar, limit: args.events, full: tokio::sync::Notify::new() })
+        let (output, clock, limit) = (args.output.clone(), SystemClock::new(), args.events);
+        Ok(Self { output, seed, state, clock, bar, limit, full: tokio::sync::Notify::new() })
+    }
+
+    /// Makes the file.
+    fn begin(&self) -> Result<()> {
+        let name = self.output.display();
+        let file =
+            File::create(&self.output).with_context(|| format!("failed to create {name}"))?;
+        let mut out = BufWriter::new(file);
+        write_line(&mut out, &Header::new(self.clock.now_ms(), self.seed))?;
+        out.flush().with_context(|| format!("failed to write {name}"))?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).out = Some(out);
+        Ok(())
     }
 
     /// Tells the person at the terminal.
@@ -250,7 +280,8 @@ impl Tape {
             Some(scrubber) => scrubber.scrub(event),
             None => event,
         };
-        write_line(&mut state.out, &event).context("failed to write the recording")?;
+        let Some(out) = &mut state.out else { return Ok(()) };
+        write_line(out, &event).context("failed to write the recording")?;
         state.events += 1;
         self.bar.set_position(state.events);
         if self.limit == Some(state.events) {
@@ -263,10 +294,12 @@ impl Tape {
         self.full.notified().await;
     }
 
-    fn finish(&self) -> Result<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.out.flush().context("failed to write the recording")?;
+    /// How many events are in the file, if there is one.
+    fn finish(&self) -> Result<Option<u64>> {
         self.bar.finish_and_clear();
-        Ok(state.events)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(out) = &mut state.out else { return Ok(None) };
+        out.flush().context("failed to write the recording")?;
+        Ok(Some(state.events))
     }
 }

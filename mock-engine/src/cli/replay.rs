@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use host_sdk::SPEEDS;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mock_engine::{
     Delay, MockWaha,
@@ -67,8 +68,9 @@ pub(super) struct Args {
 
 /// Replays.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    if args.speed.is_some_and(|speed| !(speed.is_finite() && speed > 0.0)) {
-        usage("--speed: expected a number above 0");
+    if args.speed.is_some_and(|speed| !SPEEDS.contains(&speed)) {
+        let (least, most) = (SPEEDS.start(), SPEEDS.end());
+        usage(format_args!("--speed: expected a number from {least} to {most}"));
     }
     // One step at a time leaves nothing to do for a second thread.
     let mut runtime = match args.workers {

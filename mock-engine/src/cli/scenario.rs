@@ -72,7 +72,7 @@ pub(super) fn recorded(path: &Path) -> Result<Scenario> {
     let file = File::open(path).with_context(|| format!("failed to open {name}"))?;
     let recording = Recording::read(BufReader::new(file)).with_context(|| name.clone())?;
     if recording.truncated {
-        tracing::warn!(file = name, "the last line was cut off, and is lost");
+        writeln!(io::stderr(), "{name}: the last line was cut off, and is lost")?;
     }
     Ok(recording.scenario(&name))
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use host_sdk::{Pace, SHUTDOWN_GRACE};
+use host_sdk::{Pace, SHUTDOWN_GRACE, SPEEDS};
 use mock_engine::{MockWaha, Scenario, scenario::Session};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
@@ -88,12 +88,9 @@ impl FromStr for Speed {
             "max" => return Ok(Self::Max),
             _ => {}
         }
-        let speed: f64 = text.parse().unwrap_or(f64::NAN);
-        if speed.is_finite() && speed > 0.0 {
-            Ok(Self::Times(speed))
-        } else {
-            Err("expected a number above 0, `stepped` or `max`".to_owned())
-        }
+        let (least, most) = (SPEEDS.start(), SPEEDS.end());
+        let speed = text.parse().ok().filter(|speed| SPEEDS.contains(speed)).map(Self::Times);
+        speed.ok_or_else(|| format!("expected a number from {least} to {most}, `stepped` or `max`"))
     }
 }
 
@@ -243,8 +240,11 @@ fn address(listen: Option<&str>) -> SocketAddr {
 }
 
 fn scenario(args: &Args) -> Result<Scenario> {
-    let mut scenario =
-        if args.no_scenario { Scenario::default() } else { super::scenario::find(&args.scenario)? };
+    let mut scenario = match &args.recording {
+        Some(recording) => super::scenario::recorded(recording)?,
+        None if args.no_scenario => Scenario::default(),
+        None => super::scenario::find(&args.scenario)?,
+    };
     if !args.session.is_empty() {
         scenario.sessions = args.session.iter().map(Session::new).collect();
     }

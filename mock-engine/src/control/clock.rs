@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use host_sdk::{HttpError, Pace};
+use host_sdk::{HttpError, Pace, SPEEDS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -52,8 +52,9 @@ pub(super) async fn set(
 ) -> Result<Json<Value>, HttpError> {
     let body: ClockBody = read(request, r#"{"mode":"real","speed":60}"#).await?;
     let speed = body.speed.unwrap_or(1.0);
-    if !(speed.is_finite() && speed > 0.0) {
-        let message = format!("speed: {speed} is no speed; expected a number above 0");
+    if !SPEEDS.contains(&speed) {
+        let (least, most) = (SPEEDS.start(), SPEEDS.end());
+        let message = format!("speed: expected a number from {least} to {most}, found {speed}");
         return Err(HttpError::bad_request(message));
     }
     stage.mock().clock().set_pace(match body.mode {

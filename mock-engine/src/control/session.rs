@@ -2,13 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
+    extract::{Query, Request, State, rejection::QueryRejection},
 };
 use host_sdk::{HttpError, SessionStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{body, read, refused};
+use super::{Named, body, read, refused};
 use crate::{
     delay::Delay,
     faults::Faults,
@@ -23,7 +23,7 @@ use crate::{
 /// the bytes of its frame, `{"frame":"00f803…"}`.
 pub(super) async fn stanzas(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body = body(request).await?;
@@ -56,7 +56,7 @@ fn stanza(value: &Value, path: &str) -> Result<Node, HttpError> {
 /// `POST …/events`.
 pub(super) async fn events(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let events = Event::list_from_json(&body(request).await?)
@@ -84,10 +84,10 @@ pub(super) struct JournalQuery {
 const LONGEST_WAIT: Delay = Delay::from_millis(120_000);
 
 /// `GET …/journal`: `?since=N` leaves out older entries; `&match=tag=presence,type=subscribe` leaves out
-/// others; `&wait=5s` waits so long, in the world's time, until there is one.
+/// others; `&wait=5s` waits so long, in real time whatever the clock does, until there is one.
 pub(super) async fn journal(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
     query: Result<Query<JournalQuery>, QueryRejection>,
 ) -> Result<Json<Value>, HttpError> {
     let Query(query) = query.map_err(|error| {
@@ -113,7 +113,7 @@ pub(super) async fn journal(
 /// `DELETE …/journal`.
 pub(super) async fn clear_journal(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
 ) -> Result<Json<Value>, HttpError> {
     stage.mock().clear_journal(&session).map_err(|error| refused(&error))?;
     Ok(Json(json!({})))
@@ -128,7 +128,7 @@ struct StatusBody {
 /// `PUT …/status`.
 pub(super) async fn status(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let StatusBody { status } = read(request, r#"{"status":"WORKING"}"#).await?;
@@ -148,7 +148,7 @@ struct ConnectionBody {
 /// `POST …/connection`.
 pub(super) async fn connection(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body: ConnectionBody = read(request, r#"{"state":"close","code":428}"#).await?;
@@ -161,7 +161,7 @@ pub(super) async fn connection(
 /// `GET …/faults`.
 pub(super) async fn faults(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
 ) -> Result<Json<Faults>, HttpError> {
     stage.mock().faults(&session).map(Json).map_err(|error| refused(&error))
 }
@@ -169,7 +169,7 @@ pub(super) async fn faults(
 /// `PUT …/faults`: replaces them all.
 pub(super) async fn set_faults(
     State(stage): State<Stage>,
-    Path(session): Path<String>,
+    Named(session): Named<String>,
     request: Request,
 ) -> Result<Json<Faults>, HttpError> {
     let faults: Faults = read(request, r#"{"send":"error"} or {"drop":0.1}"#).await?;

@@ -2,15 +2,14 @@
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Request, State},
 };
 use host_sdk::HttpError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{body, read, refused};
+use super::{Named, body, read, refused, shaped};
 use crate::{
-    nearest::with_hint,
     player::Stage,
     scenario::Scenario,
     world::{Act, Does, Rules},
@@ -45,11 +44,14 @@ struct ActBody {
 /// to see of it.
 pub(super) async fn act(
     State(stage): State<Stage>,
-    Path((session, who)): Path<(String, String)>,
+    Named((session, who)): Named<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body: ActBody = read(request, r#"{"does":"typing","in":"team"}"#).await?;
     let (chat, text) = (body.r#in.as_deref(), body.text.as_deref());
+    if text.is_some() && body.does != Does::Message {
+        return Err(HttpError::bad_request("text: only a message has a text"));
+    }
     let act = Act { who: &who, does: body.does, chat, text, session: Some(&session) };
     let events = stage.mock().act(act).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
@@ -73,8 +75,7 @@ pub(super) async fn reset(
 ) -> Result<Json<Value>, HttpError> {
     let body: ResetBody = match body(request).await? {
         Value::Null => ResetBody::default(),
-        value => serde_json::from_value(value)
-            .map_err(|error| HttpError::bad_request(with_hint(&error.to_string())))?,
+        value => shaped(value, r#"{"scenario":"group-typing"}"#)?,
     };
     let mock = stage.mock();
     let scenario = match body.scenario {
@@ -93,10 +94,6 @@ pub(super) async fn reset(
         (None, Some(seed)) => Some(Scenario { seed: Some(seed), ..(*mock.scenario()).clone() }),
         (None, None) => None,
     };
-    mock.reset(scenario).await.map_err(|error| refused(&error))?;
-    stage.forget_unmet();
-    mock.settled().await;
-    stage.play().await;
-    mock.settled().await;
+    stage.reset(scenario).await?;
     Ok(Json(json!({ "scenario": mock.scenario().name, "seed": mock.seed() })))
 }

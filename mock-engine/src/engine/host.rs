@@ -52,6 +52,12 @@ impl MockEngine {
         self.0.state.lock().world.disconnect(session);
     }
 
+    fn forget(&self, session: &str) {
+        let mut state = self.0.state.lock();
+        state.links.shift_remove(session);
+        state.world.remove_session(session);
+    }
+
     async fn send(&self, op: &str, session: &str, args: &[u8]) -> Result<(), EngineError> {
         let link = self.link(session).map_err(|error| EngineError::Refused(error.to_string()))?;
         if link.engine() != "NOWEB" {
@@ -139,6 +145,10 @@ impl Engine for Facade {
             mock.end(&session).await;
             Ok(())
         })
+    }
+
+    fn removed(&self, session: &str) {
+        self.mock.forget(session);
     }
 
     fn call(

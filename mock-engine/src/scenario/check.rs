@@ -2,12 +2,13 @@
 
 mod step;
 
-use std::{ops::Range, path::Path};
+use std::{collections::BTreeSet, ops::Range, path::Path};
 
+use host_sdk::is_session_name;
 use toml::Spanned;
 
 use super::{
-    Diagnostic, Scenario, ScenarioError, Session,
+    Diagnostic, ENGINES, Scenario, ScenarioError, Session,
     format::{ContactTable, GroupTable, SessionTable},
     include::{Reader, Source},
 };
@@ -15,6 +16,9 @@ use crate::{
     nearest::did_you_mean,
     world::{Contact, Group},
 };
+
+/// The latest start: the end of the year 9999, in Unix seconds.
+const LATEST_START: u64 = 253_402_300_799;
 
 /// Reads a text; what it includes is looked for beside `path`.
 pub(super) fn parse(
@@ -57,11 +61,17 @@ impl Checker {
         self.scenario.name = root.file.name.clone().or(stem).unwrap_or_default();
         self.scenario.description = root.file.description.clone().unwrap_or_default();
         self.scenario.seed = root.file.seed;
-        self.scenario.start = root.file.start;
+        self.start(root);
         self.scenario.duration = root.file.duration;
         let newest_first = || sources.iter().rev();
         self.scenario.rules = newest_first().find_map(|it| it.file.rules).unwrap_or_default();
-        self.scenario.traffic = newest_first().find_map(|it| it.file.traffic.clone());
+        let traffic = newest_first().find_map(|it| Some((it, it.file.traffic.as_ref()?)));
+        if let Some((source, traffic)) = traffic {
+            if let Some(fault) = traffic.get_ref().fault() {
+                self.wrong(source, &traffic.span(), fault);
+            }
+            self.scenario.traffic = Some(traffic.get_ref().clone());
+        }
         for source in sources {
             for (name, table) in in_order(&source.file.contacts) {
                 self.contact(source, name, table);
@@ -93,6 +103,15 @@ impl Checker {
 
     fn wrong(&mut self, source: &Source, span: &Range<usize>, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic::at(&source.name, &source.text, span, message.into()));
+    }
+
+    fn start(&mut self, source: &Source) {
+        let Some(start) = &source.file.start else { return };
+        if *start.get_ref() > LATEST_START {
+            let message = format!("start: expected Unix seconds up to {LATEST_START}");
+            self.wrong(source, &start.span(), message);
+        }
+        self.scenario.start = Some(*start.get_ref());
     }
 
     fn contact(&mut self, source: &Source, name: &Spanned<String>, table: &ContactTable) {
@@ -141,8 +160,18 @@ impl Checker {
             let message = format!("{:?} is already somebody's name", name.get_ref());
             self.wrong(source, &name.span(), message);
         }
+        let same_id = self.scenario.groups.iter().find(|(_, other)| other.id == *id);
+        if let Some((other, _)) = same_id {
+            let message = format!("{other:?} already has the id {id}");
+            self.wrong(source, &table.id.span(), message);
+        }
+        let mut named = BTreeSet::new();
         for participant in &table.participants {
             self.known_contact(source, participant);
+            if !named.insert(participant.get_ref()) {
+                let message = format!("{:?} is named twice", participant.get_ref());
+                self.wrong(source, &participant.span(), message);
+            }
         }
         let group = Group {
             id: id.clone(),
@@ -156,14 +185,36 @@ impl Checker {
         if let Some(phone) = &table.phone {
             self.digits(source, phone);
         }
+        if !is_session_name(name.get_ref()) {
+            let message = format!(
+                "{:?} is no name for a session: 1 to 64 letters, digits, '-' or '_' are",
+                name.get_ref()
+            );
+            self.wrong(source, &name.span(), message);
+        }
+        if self.scenario.sessions.iter().any(|other| other.name == *name.get_ref()) {
+            let message = format!("there are two sessions {:?}", name.get_ref());
+            self.wrong(source, &name.span(), message);
+        }
         let mut session = Session::new(name.get_ref());
         if let Some(engine) = &table.engine {
-            session.engine.clone_from(engine);
+            self.one_of(source, engine, "engine", &ENGINES);
+            session.engine.clone_from(engine.get_ref());
         }
         session.phone = table.phone.as_ref().map(|phone| phone.get_ref().clone());
         session.push_name.clone_from(&table.push_name);
         session.online = table.online.unwrap_or(true);
         self.scenario.sessions.push(session);
+    }
+
+    /// Whether the text is one of the words; what they are is said in the message.
+    fn one_of(&mut self, source: &Source, text: &Spanned<String>, what: &str, words: &[&str]) {
+        if !words.contains(&text.get_ref().as_str()) {
+            let (found, words_shown) = (text.get_ref(), words.join(", "));
+            let hint = did_you_mean(found, words.iter().copied());
+            let message = format!("{found:?} is no {what}; expected one of {words_shown}{hint}");
+            self.wrong(source, &text.span(), message);
+        }
     }
 
     fn is_contact(&self, name: &str) -> bool {

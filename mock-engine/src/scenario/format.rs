@@ -1,6 +1,6 @@
 //! The scenario file as it is written: its tables and fields, and nothing about what they mean.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,11 +28,12 @@ pub struct File {
     pub seed: Option<u64>,
     /// When its clock starts, in Unix seconds.
     #[serde(default)]
-    pub start: Option<u64>,
+    #[schemars(with = "Option<u64>", range(max = 253_402_300_799_u64))]
+    pub start: Option<Spanned<u64>>,
     /// How long it plays; until its last step unless said.
     #[serde(default)]
     pub duration: Option<Delay>,
-    /// Other files, beside this one, whose people and timeline belong to it.
+    /// Other files, beside this one, whose people and timeline belong to it; each is read once.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub include: Vec<Spanned<String>>,
@@ -58,7 +59,8 @@ pub struct File {
     pub groups: BTreeMap<Spanned<String>, GroupTable>,
     /// A generated population, for load.
     #[serde(default)]
-    pub traffic: Option<Population>,
+    #[schemars(with = "Option<Population>")]
+    pub traffic: Option<Spanned<Population>>,
     /// What happens, each step at its time.
     #[serde(default)]
     #[schemars(with = "Vec<StepTable>")]
@@ -71,7 +73,8 @@ pub struct File {
 pub struct SessionTable {
     /// Its engine: NOWEB unless said.
     #[serde(default)]
-    pub engine: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub engine: Option<Spanned<String>>,
     /// The account's phone number, in digits.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -203,7 +206,7 @@ pub struct Repeat {
     pub every: Delay,
     /// How many times in all; without end unless said.
     #[serde(default)]
-    pub times: Option<u32>,
+    pub times: Option<NonZeroU32>,
 }
 
 /// Open or closed.
@@ -233,7 +236,8 @@ pub struct ExpectTable {
     pub presence: Option<ExpectPresenceTable>,
     /// The session's status.
     #[serde(default)]
-    pub status: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub status: Option<Spanned<String>>,
 }
 
 /// What the API must answer about somebody in a chat.

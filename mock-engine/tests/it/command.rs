@@ -39,6 +39,24 @@ fn listening_for_everybody_needs_a_key_and_says_so() {
 }
 
 #[test]
+fn record_touches_no_file_before_there_is_something_to_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let [kept, new] = ["kept.jsonl", "new.jsonl"].map(|name| folder.path().join(name));
+    std::fs::write(&kept, "important").unwrap();
+    let record = |waha: &str, file: &std::path::Path| {
+        let output = run(&["record", "--waha", waha, "-o", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let said = record("ws://127.0.0.1:1/ws", &kept);
+    assert!(said.contains("kept.jsonl is there already") && said.contains("--force"), "{said}");
+    let said = record("ws://127.0.0.1:1/ws", &new);
+    assert!(said.contains("nothing was recorded") && said.contains("refused"), "{said}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "important");
+    assert!(!new.exists());
+}
+
+#[test]
 fn check_takes_files_and_folders_and_points_at_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.toml");
@@ -55,6 +73,12 @@ fn check_takes_files_and_folders_and_points_at_errors() {
     assert_eq!(wrong.status.code(), Some(1));
     let stderr = text(&wrong.stderr);
     assert!(stderr.contains("b.toml:3:7: there is no contact \"alcie\""), "{stderr}");
+    std::fs::write(folder.path().join("b.toml"), [0xff]).unwrap();
+    let stderr = text(&run(&["check", folder.path().to_str().unwrap()]).stderr);
+    assert!(stderr.contains("b.toml: stream did not contain valid UTF-8"), "{stderr}");
+    let empty = tempfile::tempdir().unwrap();
+    let stderr = text(&run(&["check", empty.path().to_str().unwrap()]).stderr);
+    assert!(stderr.contains("no scenario is in"), "{stderr}");
 }
 
 #[test]

@@ -202,6 +202,52 @@ async fn a_reset_forgets_and_plays_another_scenario() {
 }
 
 #[tokio::test]
+async fn a_reset_undoes_what_was_done_to_sessions_and_to_the_time() {
+    let waha = waha().await;
+    let first = waha.get("/mock").await.body;
+    let webhook = json!({ "webhooks": [{ "url": "http://127.0.0.1:1/", "events": ["*"] }] });
+    post(&waha, "/api/sessions", json!({ "name": "another", "config": webhook })).await;
+    post(&waha, "/api/sessions/default/stop", Value::Null).await;
+    waha.advance("1h".parse().unwrap()).await;
+    assert_eq!(post(&waha, "/mock/reset", Value::Null).await.0, 200);
+    let sessions = waha.get("/api/sessions?all=true").await.body;
+    let shown = sessions.as_array().unwrap().iter().map(|it| (&it["name"], &it["status"]));
+    assert_eq!(shown.collect::<Vec<_>>(), [(&json!("default"), &json!("WORKING"))]);
+    assert_eq!(waha.get("/mock").await.body, first);
+    let bob = waha.get("/mock/world").await.body["contacts"]["bob"].clone();
+    post(&waha, "/mock/reset", Value::Null).await;
+    assert_eq!(waha.get("/mock/world").await.body["contacts"]["bob"], bob);
+}
+
+#[tokio::test]
+async fn a_reset_brings_the_sessions_and_the_start_of_its_scenario() {
+    let waha = waha().await;
+    let toml = "start = 1700000000\n[sessions.one]\n[sessions.two]\nengine = \"WEBJS\"\n";
+    assert_eq!(post(&waha, "/mock/reset", json!({ "scenario": toml })).await.0, 200);
+    let mock = waha.get("/mock").await.body;
+    assert_eq!(mock["clock"]["now"], json!(1_700_000_000_000_u64));
+    let names: Vec<_> = mock["sessions"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["one", "two"]);
+    assert_eq!(waha.get("/api/one/presence").await.status, 200);
+    assert_eq!(waha.get("/api/two/presence").await.status, 422);
+    assert_eq!(waha.get("/api/default/presence").await.status, 404);
+    post(&waha, "/mock/reset", json!({ "scenario": "group-typing" })).await;
+    assert_eq!(waha.get("/api/default/presence").await.status, 200, "as at the start");
+}
+
+#[tokio::test]
+async fn a_deleted_session_leaves_nothing_behind() {
+    let waha = waha().await;
+    let before = waha.get("/mock").await.body;
+    post(&waha, "/api/sessions", json!({ "name": "another" })).await;
+    assert_eq!(waha.get("/mock/sessions/another/journal").await.status, 200);
+    let (status, _) = call(&waha, Method::DELETE, "/api/sessions/another", Value::Null).await;
+    assert_eq!(status, 200);
+    assert_eq!(waha.get("/mock/sessions/another/journal").await.status, 404);
+    assert_eq!(waha.get("/mock").await.body, before);
+}
+
+#[tokio::test]
 async fn mistakes_are_answered_with_what_would_be_right() {
     let waha = waha().await;
     let cases = [
@@ -219,6 +265,7 @@ async fn mistakes_are_answered_with_what_would_be_right() {
         ),
         (Method::PUT, "/mock/sessions/default/faults", json!({ "sned": "error" })),
         (Method::PUT, "/mock/sessions/default/faults", json!({ "drop": 2 })),
+        (Method::PUT, "/mock/sessions/default/faults", json!({ "disconnect": { "every": "0s" } })),
         (Method::PUT, "/mock/sessions/default/status", json!({ "status": "WORKIN" })),
         (Method::POST, "/mock/sessions/default/connection", json!({ "state": "ajar" })),
         (Method::POST, "/mock/sessions/default/contacts/alcie", json!({ "does": "typing" })),
@@ -227,7 +274,15 @@ async fn mistakes_are_answered_with_what_would_be_right() {
             "/mock/sessions/default/contacts/alice",
             json!({ "does": "typing", "in": "bob" }),
         ),
+        (
+            Method::POST,
+            "/mock/sessions/default/contacts/alice",
+            json!({ "does": "typing", "text": "x" }),
+        ),
+        (Method::POST, "/mock/sessions/default/contacts/%F0%9F", json!({ "does": "typing" })),
         (Method::GET, "/mock/sessions/default/journal?match=oops", Value::Null),
+        (Method::PUT, "/mock/clock", Value::Null),
+        (Method::PUT, "/mock/rules", json!([])),
         (Method::PUT, "/mock/clock", json!({ "mode": "real", "speed": 0 })),
         (Method::POST, "/mock/clock/advance", json!({ "by": "soon" })),
         (Method::POST, "/mock/reset", json!({ "scenario": "group-typin" })),

@@ -150,6 +150,32 @@ async fn as_fast_as_possible_goes_to_the_end_of_the_scenario() {
 }
 
 #[tokio::test]
+async fn a_recording_is_played_and_a_wrong_one_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("morning.jsonl");
+    let path = file.to_str().unwrap();
+    let data = r#"{"id":"777@s.whatsapp.net","presences":{"777@s.whatsapp.net":{"lastKnownPresence":"composing"}}}"#;
+    let event =
+        format!(r#"{{"time":0,"session":"default","event":"presence.update","data":{data}}}"#);
+    std::fs::write(&file, format!("{{\"recording\":1,\"started\":0}}\n{event}\n")).unwrap();
+    let server = Server::start(&["--recording", path, "--speed", "stepped"]);
+    let (status, body) = server.request("GET", "/api/default/presence", "").await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        body,
+        r#"[{"id":"777@c.us","presences":[{"participant":"777@c.us","lastKnownPresence":"typing","lastSeen":null}]}]"#
+    );
+    std::fs::write(&file, "{\"recording\":2,\"started\":0}\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mock-engine"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--recording", path])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("morning.jsonl: line 1: the recording has version 2"), "{stderr}");
+}
+
+#[tokio::test]
 async fn every_change_arrives_at_the_webhook() {
     let (heard, mut hear) = tokio::sync::mpsc::unbounded_channel();
     let receiver = wiremock::MockServer::start().await;

@@ -1,6 +1,6 @@
 //! The steps of the timeline: each says one thing, of people and groups that there are.
 
-use std::ops::Range;
+use std::{num::NonZeroU32, ops::Range};
 
 use toml::Spanned;
 
@@ -10,13 +10,16 @@ use crate::{
     nearest::did_you_mean,
     noweb::Event,
     scenario::{
-        Action, Diagnostic, Expect, ExpectPresence, Step,
+        Action, Diagnostic, Expect, ExpectPresence, Step, Switch,
         format::{ExpectTable, StepTable},
         include::Source,
     },
     wire::Node,
     world::Does,
 };
+
+/// WAHA's words for how a session is.
+const STATUSES: [&str; 5] = ["STOPPED", "STARTING", "SCAN_QR_CODE", "WORKING", "FAILED"];
 
 impl Checker {
     pub(super) fn step(&mut self, source: &Source, step: &Spanned<StepTable>) {
@@ -36,7 +39,7 @@ impl Checker {
         let line = Diagnostic::at(&source.name, &source.text, &span, String::new()).line;
         self.scenario.steps.push(Step {
             at: table.at,
-            repeat: table.repeat.map(|repeat| (repeat.every, repeat.times)),
+            repeat: table.repeat.map(|repeat| (repeat.every, repeat.times.map(NonZeroU32::get))),
             session: table.session.as_ref().map(|session| session.get_ref().clone()),
             action,
             source: format!("{}:{line}", source.name),
@@ -80,6 +83,9 @@ impl Checker {
             }
         }
         if let Some(state) = &table.connection {
+            if let (Switch::Open, Some(code)) = (*state.get_ref(), &table.code) {
+                self.wrong(source, &code.span(), "only a close has a code");
+            }
             let code = table.code.as_ref().map_or(428, |code| *code.get_ref());
             return Some(Action::Connection { state: *state.get_ref(), code });
         }
@@ -98,7 +104,7 @@ impl Checker {
             return Some(Action::Subscribe(names));
         }
         if let Some(expect) = &table.expect {
-            return Some(self.expect(source, expect.get_ref()));
+            return Some(self.expect(source, expect));
         }
         self.act(source, span, table)
     }
@@ -169,7 +175,22 @@ impl Checker {
         }
     }
 
-    fn expect(&mut self, source: &Source, table: &ExpectTable) -> Action {
+    fn expect(&mut self, source: &Source, expect: &Spanned<ExpectTable>) -> Action {
+        let table = expect.get_ref();
+        if let Some(status) = &table.status {
+            self.one_of(source, status, "status of a session", &STATUSES);
+        }
+        let says_nothing = table.subscribed.is_empty()
+            && table.unsubscribed.is_empty()
+            && table.presence.is_none()
+            && table.status.is_none();
+        if says_nothing {
+            self.wrong(
+                source,
+                &expect.span(),
+                "it expects nothing; say subscribed, unsubscribed, presence or status",
+            );
+        }
         table
             .subscribed
             .iter()
@@ -194,7 +215,7 @@ impl Checker {
             subscribed: names(&table.subscribed),
             unsubscribed: names(&table.unsubscribed),
             presence,
-            status: table.status.clone(),
+            status: table.status.as_ref().map(|status| status.get_ref().clone()),
         }))
     }
 }

@@ -69,6 +69,30 @@ fn times_numbers_and_nodes_are_looked_at() {
 }
 
 #[test]
+fn what_could_not_be_played_is_wrong() {
+    let said = [
+        errors("start = 9223372036854775807"),
+        errors("[sessions.'a b']"),
+        errors("[sessions.a]\nengine = \"NOWEBB\""),
+        errors(&format!("{PEOPLE}[groups.other]\nid = \"120363041234567890\"")),
+        errors(&PEOPLE.replace("[\"alice\"]", "[\"alice\", \"alice\"]")),
+        errors("[traffic]\ncontacts = 0"),
+        errors("[traffic]\ncontacts = 5\ngroups = 1\ngroup_size = 6"),
+        errors("[traffic]\ncontacts = 5\nspells_per_hour = nan"),
+        errors("[traffic]\ncontacts = 5\nhidden = 1.5"),
+        errors("[traffic]\ncontacts = 5\nsleep = [25, 7]"),
+        step_errors("at = \"1s\"\nexpect = { status = \"WORKNG\" }"),
+        step_errors("at = \"1s\"\nexpect = {}"),
+        step_errors("at = \"1s\"\nconnection = \"open\"\ncode = 428"),
+        step_errors("at = \"1s\"\nsubscribe = [\"alice\"]\nrepeat = { every = \"1s\", times = 0 }"),
+        step_errors("at = \"1s\"\nfault = { disconnect = { every = \"0s\" } }"),
+        step_errors("at = \"99999999999d\"\nsubscribe = [\"alice\"]"),
+        step_errors("at = 1\nsubscribe = [\"alice\"]"),
+    ];
+    insta::assert_snapshot!(said.concat().join("\n"));
+}
+
+#[test]
 fn broken_toml_is_an_error_at_its_place() {
     let all = errors("name = \"x\n");
     assert!(all[0].starts_with("s.toml:1:"), "{all:?}");
