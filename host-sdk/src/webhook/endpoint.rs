@@ -1,5 +1,7 @@
 //! One receiver: what waits for it, whether it is up, and who works for it.
 
+mod outcome;
+
 use std::{
     collections::BTreeSet,
     fmt,
@@ -19,8 +21,8 @@ use tokio::{
 use super::{
     breaker::{Admits, Breaker, BreakerSettings},
     config::WebhookConfig,
-    delivery::{self, Dialer, Outcome},
-    lane::{Fate, Lanes, Limits, Parked, Taken, Update},
+    delivery::{self, Dialer},
+    lane::{Lanes, Limits, Parked, Taken, Update},
     request::Target,
 };
 use crate::{
@@ -272,144 +274,6 @@ impl Endpoint {
         state.idle -= 1;
         state.workers -= 1;
         true
-    }
-
-    /// Draws the consequences of a request's outcome.
-    pub(crate) fn finish(
-        self: &Arc<Self>,
-        taken: Taken<Outgoing>,
-        target: &Target,
-        probe: bool,
-        outcome: Outcome,
-    ) {
-        let now_ms = self.now_ms();
-        match outcome {
-            Outcome::Delivered => {
-                self.row.delivered(now_ms.saturating_sub(taken.update.event.timestamp_ms));
-                let mut state = self.state.lock();
-                state.lanes.delivered(taken.ticket);
-                state.last_error = None;
-                if state.breaker.answered() {
-                    self.closed(&mut state);
-                }
-                self.show(&mut state);
-            }
-            Outcome::Refused { status, retry_after } => {
-                let reason = format!("answered {status}");
-                self.log_failure(&taken, &reason);
-                let mut state = self.state.lock();
-                if state.breaker.answered() {
-                    self.closed(&mut state);
-                }
-                state.last_error = Some(reason);
-                self.refused(&mut state, taken, target, retry_after, now_ms);
-                self.show(&mut state);
-            }
-            Outcome::Down { reason, retry_after } => {
-                self.log_failure(&taken, &reason);
-                let mut state = self.state.lock();
-                let asked = retry_after.unwrap_or_default();
-                if state.breaker.failed(probe, now_ms, asked) {
-                    tracing::warn!(
-                        session = self.session.as_deref(),
-                        endpoint = self.label,
-                        reason,
-                        "the webhook endpoint is down; its events wait"
-                    );
-                }
-                state.last_error = Some(reason);
-                self.not_received(&mut state, taken, target, asked, now_ms);
-                self.show(&mut state);
-            }
-        }
-    }
-
-    fn refused(
-        self: &Arc<Self>,
-        state: &mut State,
-        mut taken: Taken<Outgoing>,
-        target: &Target,
-        retry_after: Option<Duration>,
-        now_ms: u64,
-    ) {
-        if state.retired {
-            self.row.failed(1);
-            state.lanes.give_up(taken.ticket);
-            return;
-        }
-        let retries = target.config.retry();
-        taken.update.tries += 1;
-        taken.update.refused += 1;
-        let Outgoing { tries, refused, .. } = taken.update;
-        let spent = refused >= retries.attempts;
-        let delay = if spent {
-            self.around.breaker.wait(refused - retries.attempts)
-        } else {
-            retries.delay(tries, state.chance.fraction())
-        };
-        let delay = delay.max(retry_after.unwrap_or_default());
-        match state.lanes.put_back(taken, spent) {
-            Fate::Waits(parked) => {
-                self.row.retried();
-                self.wake_later(state, parked, now_ms, delay);
-            }
-            Fate::Dropped if spent => self.row.failed(1),
-            Fate::Dropped => self.row.superseded(),
-        }
-    }
-
-    fn not_received(
-        self: &Arc<Self>,
-        state: &mut State,
-        mut taken: Taken<Outgoing>,
-        target: &Target,
-        asked: Duration,
-        now_ms: u64,
-    ) {
-        if state.retired {
-            self.row.failed(1);
-            state.lanes.give_up(taken.ticket);
-            return;
-        }
-        taken.update.tries += 1;
-        let tries = taken.update.tries;
-        match state.lanes.put_back(taken, false) {
-            Fate::Dropped => self.row.superseded(),
-            Fate::Waits(parked) if state.breaker.is_closed() => {
-                self.row.retried();
-                let delay = target.config.retry().delay(tries, state.chance.fraction());
-                self.wake_later(state, parked, now_ms, delay.max(asked));
-            }
-            Fate::Waits(parked) => {
-                self.row.retried();
-                // It waits for the breaker and for nothing else.
-                state.lanes.wake(&parked);
-            }
-        }
-        self.watch_the_clock(state);
-    }
-
-    fn closed(self: &Arc<Self>, state: &mut State) {
-        tracing::info!(
-            session = self.session.as_deref(),
-            endpoint = self.label,
-            waiting = state.lanes.waiting(),
-            "the webhook endpoint is up again"
-        );
-        let workers = self.around.in_flight;
-        self.rouse(state, workers);
-    }
-
-    fn log_failure(&self, taken: &Taken<Outgoing>, reason: &str) {
-        let event = &taken.update.event;
-        tracing::debug!(
-            session = &*event.session,
-            endpoint = self.label,
-            request_id = event.id.as_str(),
-            tries = taken.update.tries + 1,
-            reason,
-            "the webhook failed to take an event"
-        );
     }
 
     /// Calls up to `count` workers, if there is work.
