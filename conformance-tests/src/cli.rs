@@ -1,7 +1,7 @@
 //! The command line: `run`, `list`, `explain`, `fuzz`.
 //!
 //! Exit codes: 0 all held; 1 a check failed, or a known failure passed; 2 wrong usage; 3 the target,
-//! or the driver, cannot be reached; 130 and 143 interrupted by Ctrl-C and SIGTERM.
+//! or the driver, cannot be reached; 130, 143 and 129 interrupted by Ctrl-C, SIGTERM and SIGHUP.
 
 mod explain;
 mod fuzz;
@@ -23,7 +23,7 @@ use conformance_tests::nearest;
     name = "conformance",
     version,
     after_help = "Exit codes: 0 all held; 1 a check failed, or a known failure passed; 2 wrong usage;\n\
-                  3 the target cannot be reached; 130, 143 interrupted (the target is put back first)."
+                  3 the target cannot be reached; 129, 130, 143 interrupted (the target is put back first)."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -56,7 +56,7 @@ impl Cli {
     }
 }
 
-/// Exit code 1: a promise is not kept.
+/// Exit code 1: a promise is not kept, or what came out cannot be written.
 const FAILED: u8 = 1;
 /// Exit code 2: wrong usage.
 const USAGE: u8 = 2;
@@ -75,6 +75,10 @@ impl Ended {
         Self { code: USAGE, cause: cause.into() }
     }
 
+    fn failed(cause: impl Into<anyhow::Error>) -> Self {
+        Self { code: FAILED, cause: cause.into() }
+    }
+
     fn unreachable(cause: impl Into<anyhow::Error>) -> Self {
         Self { code: UNREACHABLE, cause: cause.into() }
     }
@@ -87,10 +91,14 @@ fn no_such_check(id: &str) -> Ended {
 }
 
 /// Prints to standard output; a reader that has gone away is no error.
-fn print(text: &str) {
+fn print(text: &str) -> Result<(), Ended> {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Ended::failed(
+            anyhow::Error::new(error).context("failed to write to standard output"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Says something to the person at the terminal.

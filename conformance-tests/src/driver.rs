@@ -139,6 +139,14 @@ pub enum DriverError {
         "{0:?} is no driver; expected mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none"
     )]
     Unknown(String),
+    /// What follows its name makes no sense.
+    #[error("{driver:?} is no driver: {why}")]
+    Misnamed {
+        /// As it was asked for.
+        driver: String,
+        /// What is wrong.
+        why: String,
+    },
     /// It cannot do this, or was told not to.
     #[error("{0}")]
     Declined(String),
@@ -148,6 +156,10 @@ pub enum DriverError {
 }
 
 impl DriverError {
+    fn misnamed(driver: &str, why: impl fmt::Display) -> Self {
+        Self::Misnamed { driver: driver.to_owned(), why: why.to_string() }
+    }
+
     pub(crate) fn failed(why: impl Into<String>) -> Self {
         Self::Failed(why.into())
     }
@@ -170,7 +182,9 @@ pub async fn connect(
         "mock" if !rest.is_empty() => {
             Ok(Box::new(mock::Mock::connect(text, rest, session, target).await?))
         }
-        "exec" if !rest.is_empty() => Ok(Box::new(exec::Exec::start(text, rest).await?)),
+        "exec" if !rest.is_empty() => {
+            Ok(Box::new(exec::Exec::start(text, rest, target.timeout()).await?))
+        }
         "peer" => Ok(Box::new(peer::Peer::connect(text, rest, session, target, peer_key).await?)),
         "manual" => Ok(Box::new(manual::Manual::start().await?)),
         _ => Err(DriverError::Unknown(text.to_owned())),

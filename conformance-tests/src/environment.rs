@@ -2,19 +2,19 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use http::Method;
 use serde_json::Value;
 use tokio::{
-    sync::OnceCell,
+    sync::{OnceCell, RwLock},
     time::{Instant, sleep},
 };
 
 use crate::{
-    Ability, Check, Driver, Need, Receiver, Target,
+    Ability, Check, Driver, Entry, Need, Receiver, Report, Target,
     driver::{Action, Step},
     receiver::{Delivery, Hook},
     trace::Trace,
@@ -67,6 +67,9 @@ pub struct Environment {
     pub(crate) hooked: OnceCell<Result<(String, Hook), Halt>>,
     pub(crate) statuses: OnceCell<Result<Vec<Delivery>, Halt>>,
     undo: Mutex<Vec<(&'static str, Undo)>>,
+    /// Read by each request that changes the target while it is on its way, so that nothing is put
+    /// back before the target has done it.
+    pub(crate) changing: Arc<RwLock<()>>,
 }
 
 /// One thing to put back.
@@ -93,8 +96,17 @@ impl Environment {
             }
             Err(why) => Some(why),
         };
-        let (hooked, statuses, undo) = (OnceCell::new(), OnceCell::new(), Mutex::default());
-        Self { target, driver, receiver, settings, no_sessions, hooked, statuses, undo }
+        Self {
+            target,
+            driver,
+            receiver,
+            settings,
+            no_sessions,
+            hooked: OnceCell::new(),
+            statuses: OnceCell::new(),
+            undo: Mutex::default(),
+            changing: Arc::default(),
+        }
     }
 
     pub(crate) fn can(&self, ability: Ability) -> bool {
@@ -132,6 +144,7 @@ impl Environment {
 
     /// Puts back all that was changed and has not been put back yet: sessions, webhooks, faults.
     pub async fn put_all_back(&self) {
+        let _settled = self.changing.write().await;
         self.put_back_where(|_| true).await;
     }
 
@@ -178,6 +191,20 @@ impl Environment {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// What may be amiss when webhooks were asked for and none at all has come.
+    pub fn advice(&self, report: &Report) -> Option<String> {
+        let asked =
+            |entry: &Entry| entry.check.needs.contains(&Need::Webhook) && entry.failure.is_some();
+        let silent = report.entries.iter().any(asked) && self.receiver.is_silent();
+        silent.then(|| {
+            format!(
+                "no webhook has come to {} at all: can the target reach that address? See --bind and \
+                 --advertise",
+                self.receiver.url()
+            )
+        })
     }
 
     /// The step that ends all faults of a session.

@@ -126,6 +126,11 @@ impl Receiver {
         &self.base
     }
 
+    /// Whether nothing has arrived at all.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.inbox.lock().values().all(|mailbox| mailbox.deliveries.is_empty())
+    }
+
     /// A new address of its own, whose deliveries are kept apart.
     pub(crate) fn hook(&self) -> Hook {
         let path = format!("/hooks/{}", self.made.fetch_add(1, Ordering::Relaxed));

@@ -75,6 +75,10 @@ impl Target {
         self.api_key.is_some()
     }
 
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(crate) fn api_key(&self) -> Option<&str> {
         self.api_key.as_deref()
     }
@@ -92,10 +96,26 @@ impl Target {
                 Some(_) => "it refuses the API key (401)".to_owned(),
                 None => "it asks for an API key (401); give it as --api-key".to_owned(),
             }),
+            Ok(answer) if answer.status == 404 => self.knows(session).await,
             Ok(_) => Ok(()),
             Err(Halt::Failed(failure)) => Err(failure.actual),
             Err(halt) => Err(halt.to_string()),
         }
+    }
+
+    /// Whether there is this session, as far as the target's list of sessions tells.
+    async fn knows(&self, session: &str) -> Result<(), String> {
+        let answer = self.get("/api/sessions?all=true").send(&Trace::default()).await;
+        let sessions = answer.and_then(|answer| answer.is(200)?.json()).unwrap_or_default();
+        let names = sessions.as_array().map(|list| list.iter().map(|it| it["name"].as_str()));
+        let Some(names) = names.and_then(|names| names.collect::<Option<Vec<_>>>()) else {
+            return Ok(());
+        };
+        if names.contains(&session) {
+            return Ok(());
+        }
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Err(format!("it has no session {session:?}; it has {names}"))
     }
 
     /// A request to `path`, which starts with a slash.

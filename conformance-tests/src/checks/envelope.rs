@@ -1,11 +1,14 @@
 //! The envelope: what stands around every event's payload.
 
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    Ability::Presence,
     Check, Context,
-    Need::SecondSession,
+    Need::{Driver, SecondSession, Webhook},
     context::metadata,
+    driver::Becomes,
     receiver::Delivery,
     verdict::{Failure, Verdict, at, at_if, ensure, same},
 };
@@ -47,6 +50,12 @@ pub(crate) fn checks() -> Vec<Check> {
             |cx| Box::pin(me(cx)),
         )
         .needs(&[SecondSession]),
+        Check::should(
+            "webhook/envelope/me-is-the-sessions-account",
+            "me has the id and pushName that GET /api/sessions/{session}/me tells.",
+            |cx| Box::pin(me_is_the_sessions(cx)),
+        )
+        .needs(&[Driver(Presence), Webhook]),
         Check::should(
             "webhook/envelope/environment-names-version-engine-tier",
             "environment has the strings version, engine and tier, and the engine is that of the event.",
@@ -142,6 +151,17 @@ async fn me(cx: Context) -> Verdict {
         .map(|_| ())
     })
     .await
+}
+
+async fn me_is_the_sessions(cx: Context) -> Verdict {
+    let (cx, hook) = cx.hooked().await?;
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    let event = cx.presence_update(&hook, &contact).await?;
+    let path = format!("/{}/me", cx.session());
+    let told = cx.sessions(Method::GET, &path, None).await?.is(200)?.json()?;
+    let both = |me: &Value| json!({ "id": me["id"], "pushName": me["pushName"] });
+    Ok(same(&both(&told), &both(at(&event, "/me")?))?)
 }
 
 async fn environment(cx: Context) -> Verdict {

@@ -20,11 +20,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<u8, Ended> {
     let Some(id) = args.id.as_deref().filter(|_| !args.coverage) else {
-        print(&coverage());
+        print(&coverage())?;
         return Ok(if uncovered().is_empty() { 0 } else { FAILED });
     };
     let check = find(id).ok_or_else(|| no_such_check(id))?;
-    print(&explanation(check));
+    print(&explanation(check))?;
     Ok(0)
 }
 

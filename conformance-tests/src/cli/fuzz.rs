@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use conformance_tests::fuzz::{Effort, Found, fuzz};
+use conformance_tests::fuzz::{Act, Effort, Found, fuzz};
 use tokio::runtime::Handle;
 
 use super::{Ended, FAILED, USAGE, print, run::interrupted, say, target};
@@ -63,7 +63,7 @@ async fn search(args: Args) -> Result<u8, Ended> {
     let seed = environment.settings.seed;
     match found {
         Found::Nothing => {
-            print(&format!("{} sequences ended as they must; seed {seed}\n", args.cases));
+            print(&format!("{} sequences ended as they must; seed {seed}\n", args.cases))?;
             Ok(0)
         }
         Found::Impossible(why) => {
@@ -77,18 +77,22 @@ async fn search(args: Args) -> Result<u8, Ended> {
                 "expected: {}\nactual:   {}\n",
                 found.failure.expected, found.failure.actual
             );
+            if found.acts.contains(&Act::ReceiverFails) {
+                text += "A scenario cannot have the receiver fail; this run shows it again.\n";
+            }
             for difference in &found.failure.differences {
                 text += &format!("  {difference}\n");
             }
             if args.scenario.as_os_str() == "-" {
-                print(&found.scenario);
+                print(&found.scenario)?;
                 say(&text);
                 return Ok(FAILED);
             }
-            std::fs::write(&args.scenario, &found.scenario)
-                .with_context(|| format!("failed to write {}", args.scenario.display()))
-                .map_err(Ended::usage)?;
-            print(&format!("{text}\nscenario: {}\n", args.scenario.display()));
+            let written = std::fs::write(&args.scenario, &found.scenario)
+                .with_context(|| format!("failed to write {}", args.scenario.display()));
+            print(&text)?;
+            written.map_err(Ended::failed)?;
+            print(&format!("\nscenario: {}\n", args.scenario.display()))?;
             Ok(FAILED)
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use conformance_tests::{Level, Profile, catalogue, select};
 
-use super::{Ended, print};
+use super::{Ended, no_such_check, print};
 
 /// List the checks, by section.
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<u8, Ended> {
     let checks = select(args.profile, &args.prefixes);
+    if let (true, Some(prefix)) = (checks.is_empty(), args.prefixes.first()) {
+        return Err(no_such_check(prefix));
+    }
     let mut text = String::new();
     let mut section = "";
     for check in &checks {
@@ -41,6 +44,6 @@ pub(super) fn run(args: &Args) -> Result<u8, Ended> {
         of(Level::Should),
         of(Level::May),
     );
-    print(&text);
+    print(&text)?;
     Ok(0)
 }

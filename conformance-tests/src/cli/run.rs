@@ -1,8 +1,8 @@
 //! `conformance run`.
 
 use std::{
-    io::{self, IsTerminal},
-    path::Path,
+    fs::{File, OpenOptions},
+    io::{self, IsTerminal, Write},
     sync::Arc,
 };
 
@@ -66,6 +66,7 @@ pub(super) fn run(args: Args) -> Result<u8, Ended> {
 
 async fn check(args: Args) -> Result<u8, Ended> {
     let plan = plan(&args)?;
+    let outputs = open(&args.report)?;
     let environment = args.target.prepare().await?;
     let progress = progress(plan.checks.len());
     let running = conformance_tests::run(&environment, &plan, |entry| told(&progress, entry));
@@ -74,7 +75,10 @@ async fn check(args: Args) -> Result<u8, Ended> {
         code = interrupted() => return stopped(&environment, &progress, code).await,
     };
     progress.finish_and_clear();
-    write_all(&report, &args)?;
+    write_all(&report, &args, outputs)?;
+    if let Some(advice) = environment.advice(&report) {
+        say(&advice);
+    }
     Ok(match (report.holds(), report.is_broken()) {
         (false, _) => FAILED,
         (true, true) => UNREACHABLE,
@@ -148,7 +152,7 @@ fn told(progress: &ProgressBar, entry: &Entry) {
     progress.inc(1);
 }
 
-/// Puts the target back after Ctrl-C or SIGTERM; a second one ends at once.
+/// Puts the target back after a signal; a second one ends at once.
 async fn stopped(
     environment: &Arc<Environment>,
     progress: &ProgressBar,
@@ -164,43 +168,74 @@ async fn stopped(
 }
 
 /// The exit code of the signal that came.
+#[cfg(unix)]
 pub(super) async fn interrupted() -> u8 {
-    const SIGINT: u8 = 130;
-    const SIGTERM: u8 = 143;
-    #[cfg(unix)]
-    if let Ok(mut terminated) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        return tokio::select! {
-            _ = tokio::signal::ctrl_c() => SIGINT,
-            _ = terminated.recv() => SIGTERM,
-        };
+    use tokio::signal::unix::{SignalKind, signal};
+    let caught = |kind: SignalKind| async move {
+        match signal(kind) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    // As a shell tells them: 128 and the signal's number.
+    tokio::select! {
+        _ = caught(SignalKind::hangup()) => 129,
+        _ = caught(SignalKind::interrupt()) => 130,
+        _ = caught(SignalKind::terminate()) => 143,
     }
-    let _ = tokio::signal::ctrl_c().await;
-    SIGINT
 }
 
-/// The reports that were asked for, and the text for a person unless one of them takes its place.
-fn write_all(report: &Report, args: &Args) -> Result<(), Ended> {
-    let mut taken = false;
-    for destination in &args.report {
-        let text = report::render(report, destination.format).map_err(Ended::usage)?;
-        if destination.file == "-" {
-            taken = true;
-            print(&text);
-            continue;
+/// The exit code of Ctrl-C.
+#[cfg(not(unix))]
+pub(super) async fn interrupted() -> u8 {
+    let _ = tokio::signal::ctrl_c().await;
+    130
+}
+
+/// The files of the reports, made before anything is checked; none for standard output.
+fn open(reports: &[Destination]) -> Result<Vec<Option<File>>, Ended> {
+    if reports.iter().filter(|report| report.file == "-").count() > 1 {
+        return Err(Ended::usage(anyhow!("only one report can go to standard output")));
+    }
+    let file = |report: &Destination| {
+        if report.file == "-" {
+            return Ok(None);
         }
-        std::fs::write(Path::new(&destination.file), text)
-            .with_context(|| format!("failed to write {}", destination.file))
-            .map_err(Ended::usage)?;
+        // What an earlier run left stays until there is something to put in its place.
+        let made = OpenOptions::new().append(true).create(true).open(&report.file);
+        made.map(Some).with_context(|| format!("failed to create {}", report.file))
+    };
+    reports.iter().map(file).collect::<Result<_, _>>().map_err(Ended::usage)
+}
+
+/// The reports that were asked for, and the text for a person unless one of them takes its place. What
+/// cannot be written does not keep the others back.
+fn write_all(report: &Report, args: &Args, outputs: Vec<Option<File>>) -> Result<(), Ended> {
+    let mut taken = false;
+    let mut written = Ok(());
+    for (destination, file) in args.report.iter().zip(outputs) {
+        let text = report::render(report, destination.format).map_err(Ended::failed)?;
+        let result = match file {
+            None => {
+                taken = true;
+                print(&text)
+            }
+            Some(mut file) => empty(&file)
+                .and_then(|()| file.write_all(text.as_bytes()))
+                .with_context(|| format!("failed to write {}", destination.file))
+                .map_err(Ended::failed),
+        };
+        written = written.and(result);
     }
-    if taken {
-        return Ok(());
+    if !taken {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let traced = if args.trace.is_some() { terminal::trace(report) } else { String::new() };
+        print(&format!("{traced}{}", terminal::render(report, colour)))?;
     }
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if args.trace.is_some() {
-        print(&terminal::trace(report));
-    }
-    print(&terminal::render(report, colour));
-    Ok(())
+    written
+}
+
+/// Empties a file; what is none, a pipe for example, has nothing to lose.
+fn empty(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
 }

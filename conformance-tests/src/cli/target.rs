@@ -46,7 +46,7 @@ pub(super) struct TargetArgs {
     webhook_configured: bool,
 
     /// How long an answer or a webhook may take
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     timeout: Duration,
 
     /// How long it is watched that nothing happens
@@ -63,6 +63,7 @@ impl TargetArgs {
     pub(super) async fn prepare(&self) -> Result<Arc<Environment>, Ended> {
         let key = self.api_key.clone().filter(|key| !key.is_empty());
         let target = Target::new(&self.target, key, self.timeout).map_err(Ended::usage)?;
+        self.check_addresses()?;
         let reached = target.reach(&self.session).await;
         reached.map_err(|why| {
             Ended::unreachable(anyhow!("failed to reach {}: {why}", target.url()))
@@ -70,7 +71,7 @@ impl TargetArgs {
         let peer_key = self.peer_api_key.clone();
         let driver = driver::connect(&self.driver, &self.session, &target, peer_key).await;
         let driver = driver.map_err(|error| {
-            if matches!(error, DriverError::Unknown(_)) {
+            if matches!(error, DriverError::Unknown(_) | DriverError::Misnamed { .. }) {
                 Ended::usage(error)
             } else {
                 Ended::unreachable(error)
@@ -90,6 +91,41 @@ impl TargetArgs {
         };
         Ok(Arc::new(Environment::prepare(target, driver, receiver, settings).await))
     }
+}
+
+impl TargetArgs {
+    /// Whether the target can be told where webhooks go.
+    fn check_addresses(&self) -> Result<(), Ended> {
+        let Some(url) = &self.advertise else {
+            if self.bind.ip().is_unspecified() {
+                let cause = anyhow!(
+                    "--bind {} is every address of this machine; say with --advertise which of them \
+                     the target reaches",
+                    self.bind
+                );
+                return Err(Ended::usage(cause));
+            }
+            return Ok(());
+        };
+        let fits = |uri: &http::Uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
+                && matches!(uri.path(), "" | "/")
+                && uri.query().is_none()
+        };
+        match url.parse::<http::Uri>() {
+            Ok(uri) if fits(&uri) => Ok(()),
+            _ => Err(Ended::usage(anyhow!(
+                "--advertise: {url:?} is no address of a receiver; expected http://host:port"
+            ))),
+        }
+    }
+}
+
+/// A time that is not over at once.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() { Err("expected more than no time".to_owned()) } else { Ok(time) }
 }
 
 /// Reads `300ms`, `5s` or `2m`.

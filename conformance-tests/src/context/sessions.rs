@@ -12,18 +12,30 @@ use crate::{
 };
 
 impl Context {
-    /// A call of the sessions API: `/api/sessions` and what follows.
+    /// A call of the sessions API: `/api/sessions` and what follows. One that changes something goes on
+    /// when this future is dropped, so that it can be put back.
     pub(crate) async fn sessions(
         &self,
         method: Method,
         rest: &str,
         body: Option<&Value>,
     ) -> Verdict<Answer> {
-        let mut call = self.target().request(method, format!("/api/sessions{rest}"));
-        if let Some(body) = body {
-            call = call.json(body);
-        }
-        call.send(&self.trace).await
+        let (target, trace) = (self.target().clone(), self.trace.clone());
+        let (path, body) = (format!("/api/sessions{rest}"), body.cloned());
+        let changing = match method {
+            Method::GET => None,
+            _ => Some(self.environment.changing.clone().read_owned().await),
+        };
+        let call = tokio::spawn(async move {
+            let mut call = target.request(method, path);
+            if let Some(body) = &body {
+                call = call.json(body);
+            }
+            let answer = call.send(&trace).await;
+            drop(changing);
+            answer
+        });
+        call.await.unwrap_or_else(|error| Err(Failure::new("an answer", error.to_string()).into()))
     }
 
     /// Makes a session; it is deleted when the check has ended.

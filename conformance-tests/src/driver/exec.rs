@@ -14,7 +14,7 @@
 #![doc = include_str!("../../examples/exec_driver.py")]
 //! ```
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -23,10 +23,14 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
     sync::Mutex,
+    time::timeout,
 };
 
 use super::{Driver, DriverError, Step};
 use crate::Ability;
+
+/// How much longer than other answers the first may take: interpreters need time to start.
+const TO_START: Duration = Duration::from_secs(5);
 
 /// A running command; it is killed when it is dropped.
 #[derive(Debug)]
@@ -41,6 +45,10 @@ struct Pipe {
     to: ChildStdin,
     from: Lines<BufReader<ChildStdout>>,
     _child: Child,
+    /// How long an answer may take.
+    limit: Duration,
+    /// The line that was not answered in time; an answer after that could be to any line.
+    stuck: Option<String>,
 }
 
 /// The answer to the first line.
@@ -54,7 +62,12 @@ struct Hello {
 }
 
 impl Exec {
-    pub(super) async fn start(name: &str, command: &str) -> Result<Self, DriverError> {
+    /// Starts `command`, which has `limit` for each answer, and some more for the first.
+    pub(super) async fn start(
+        name: &str,
+        command: &str,
+        limit: Duration,
+    ) -> Result<Self, DriverError> {
         let failed = |why: String| DriverError::failed(format!("{name}: {why}"));
         let mut child = Command::new("sh")
             .args(["-c", command])
@@ -66,9 +79,11 @@ impl Exec {
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed("it has no standard input or output".to_owned()));
         };
-        let mut pipe = Pipe { to, from: BufReader::new(from).lines(), _child: child };
+        let from = BufReader::new(from).lines();
+        let mut pipe = Pipe { to, from, _child: child, limit: limit + TO_START, stuck: None };
         let answer = pipe.ask(&json!({ "step": "hello", "version": 1 })).await;
         let answer = answer.map_err(|error| failed(error.to_string()))?;
+        pipe.limit = limit;
         let hello: Hello = serde_json::from_value(answer.clone()).map_err(|error| {
             failed(format!("its answer to hello, {answer}, does not say what it can do: {error}"))
         })?;
@@ -81,6 +96,20 @@ impl Exec {
 
 impl Pipe {
     async fn ask(&mut self, line: &Value) -> Result<Value, DriverError> {
+        let stuck = |line: &str, limit: Duration| {
+            DriverError::failed(format!("the command gave no answer within {limit:?} to {line}"))
+        };
+        let limit = self.limit;
+        if let Some(line) = &self.stuck {
+            return Err(stuck(line, limit));
+        }
+        match timeout(limit, self.exchange(line)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(stuck(self.stuck.insert(line.to_string()), limit)),
+        }
+    }
+
+    async fn exchange(&mut self, line: &Value) -> Result<Value, DriverError> {
         let failed = |error: std::io::Error| DriverError::failed(format!("the command: {error}"));
         // A command that has ended may have said why.
         let written = self.to.write_all(format!("{line}\n").as_bytes()).await;

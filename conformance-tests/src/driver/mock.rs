@@ -34,7 +34,7 @@ impl Mock {
         session: &str,
         target: &Target,
     ) -> Result<Self, DriverError> {
-        let api = target.beside(url).map_err(|error| DriverError::failed(error.to_string()))?;
+        let api = target.beside(url).map_err(|error| DriverError::misnamed(name, error))?;
         let mock = Self { name: name.to_owned(), api };
         mock.call(Method::GET, &format!("/mock/sessions/{session}/journal"), None)
             .await

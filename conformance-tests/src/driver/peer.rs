@@ -28,11 +28,12 @@ impl Peer {
         key: Option<String>,
     ) -> Result<Self, DriverError> {
         let Some((url, own)) = rest.rsplit_once('#').filter(|(_, own)| !own.is_empty()) else {
-            return Err(DriverError::failed(format!(
-                "{name:?} names no session: peer:URL#SESSION"
-            )));
+            return Err(DriverError::misnamed(
+                name,
+                "it names no session, as peer:URL#SESSION does",
+            ));
         };
-        let api = target.beside(url).map_err(|error| DriverError::failed(error.to_string()))?;
+        let api = target.beside(url).map_err(|error| DriverError::misnamed(name, error))?;
         let api = api.with_api_key(key);
         let contact = me(&api, own).await?;
         let towards = me(target, session).await?;

@@ -32,8 +32,15 @@ fn name(number: usize) -> String {
 }
 
 /// The sequence as a scenario whose last steps expect what the model says.
+///
+/// A scenario cannot have the application's webhook receiver fail. Where a sequence does, the file says
+/// so, and that it shows the failure only together with such a receiver.
 pub fn to_toml(acts: &[Act], seed: u64, failure: &Failure) -> String {
     let mut text = String::new();
+    if acts.contains(&Act::ReceiverFails) {
+        text += "# The webhook receiver answered 500 where the timeline says so, which a scenario cannot do:\n";
+        text += &format!("# conformance fuzz --seed {seed} shows it again.\n#\n");
+    }
     for line in failure.to_string().lines() {
         let _ = writeln!(text, "# {line}");
     }
@@ -54,6 +61,9 @@ pub fn to_toml(acts: &[Act], seed: u64, failure: &Failure) -> String {
     let mut at = 0;
     for act in acts {
         model.apply(act);
+        if *act == Act::ReceiverFails {
+            text += "\n# Here the receiver answers the next webhook with 500.\n";
+        }
         for line in steps(act) {
             at += 1;
             let _ = writeln!(text, "\n[[timeline]]\nat = \"{at}s\"\n{line}");
@@ -160,11 +170,18 @@ mod tests {
             told(Told::Unknown),
             Act::Reconnect,
             Act::Message { chat: 0, who: 2 },
+            Act::ReceiverFails,
         ];
         let text = to_toml(&acts, 9, &Failure::new("a", "b"));
         let read: toml::Table = text.parse().unwrap();
         assert_eq!(read["timeline"].as_array().unwrap().len(), 8);
         assert_eq!(read["timeline"][2]["stanza"]["attrs"]["last"].as_str(), Some("7"));
         assert_eq!(read["timeline"][7]["expect"]["presence"]["is"].as_str(), Some("offline"));
+        assert!(text.starts_with("# The webhook receiver answered 500"), "{text}");
+        assert!(
+            text.contains("\n# Here the receiver answers the next webhook with 500.\n"),
+            "{text}"
+        );
+        assert!(text.contains("conformance fuzz --seed 9 "), "{text}");
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{Entry, Outcome, Report, terminal::explanation};
+use super::{
+    Entry, Outcome, Report,
+    terminal::{explanation, harmless},
+};
 
 pub(super) fn render(report: &Report) -> String {
     let mut text = format!("TAP version 14\n1..{}\n", report.entries.len());
@@ -24,9 +27,9 @@ fn point(text: &mut String, number: usize, entry: &Entry) {
         "ok"
     };
     let directive = match entry.outcome {
-        Outcome::Skip => format!(" # SKIP {}", entry.reason.as_deref().unwrap_or_default()),
+        Outcome::Skip => format!(" # SKIP {}", reason(entry)),
         Outcome::KnownFailure => " # TODO known failure".to_owned(),
-        Outcome::Broken => format!(" # {}", entry.reason.as_deref().unwrap_or_default()),
+        Outcome::Broken => format!(" # {}", reason(entry)),
         Outcome::Warn => " # warning".to_owned(),
         _ => String::new(),
     };
@@ -39,4 +42,9 @@ fn point(text: &mut String, number: usize, entry: &Entry) {
         let _ = writeln!(text, "    {line}");
     }
     let _ = writeln!(text, "  ...");
+}
+
+/// On one line, as a point of the protocol is.
+fn reason(entry: &Entry) -> String {
+    harmless(entry.reason.as_deref().unwrap_or_default()).replace('\n', " ")
 }

@@ -48,7 +48,17 @@ pub fn trace(report: &Report) -> String {
             let _ = writeln!(text, "< {}\n", traced.summary());
         }
     }
-    text
+    harmless(&text)
+}
+
+/// The text with what a terminal would obey, and a target may have sent, written out.
+pub fn harmless(text: &str) -> String {
+    let shown = |char: char| match char {
+        '\n' | '\t' => char.to_string(),
+        char if char.is_control() => char.escape_default().to_string(),
+        char => char.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 fn is_told(entry: &Entry) -> bool {
@@ -62,7 +72,7 @@ fn not_checked(report: &Report, paint: &Paint, text: &mut String) {
     }
     let _ = writeln!(text, "{}\n", paint.bold("Not checked"));
     for (reason, checks) in reasons {
-        let _ = writeln!(text, "  {reason}:");
+        let _ = writeln!(text, "  {}:", harmless(reason));
         for check in checks {
             let _ = writeln!(text, "    {check}");
         }
@@ -89,7 +99,7 @@ pub fn explanation(entry: &Entry) -> String {
     if let Some(note) = entry.check.note.filter(|_| entry.failure.is_some()) {
         let _ = writeln!(text, "note:     {note}");
     }
-    text
+    harmless(&text)
 }
 
 struct Paint {

@@ -67,7 +67,7 @@ async fn explain_coverage_has_each_statement_with_its_checks() {
 #[tokio::test]
 async fn wrong_usage_is_2_and_says_what_would_be_right() {
     let target = "http://127.0.0.1:1";
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 18] = [
         (
             &["explain", "presence/get-all/lists-direct-chat"],
             "did you mean presence/get-all/lists-direct-chats?",
@@ -82,6 +82,16 @@ async fn wrong_usage_is_2_and_says_what_would_be_right() {
             &["run", "--target", target, "--known-failing", "@/no/such/file"],
             "failed to read /no/such/file",
         ),
+        (&["run", "--target", target, "--timeout", "0s"], "expected more than no time"),
+        (&["run", "--target", target, "--report", "junit=/no/such/file"], "failed to create"),
+        (&["run", "--target", target, "--report", "tap=-,junit=-"], "only one report"),
+        (&["run", "--target", target, "--advertise", "foo"], "expected http://host:port"),
+        (&["run", "--target", target, "--advertise", "http://a/b"], "expected http://host:port"),
+        (&["run", "--target", target, "--bind", "0.0.0.0:0"], "say with --advertise"),
+        (&["list", "presence/get-chatt"], "did you mean presence/get-chat?"),
+        (&["list", "nope/"], "there is no check"),
+        (&["explain", "nope"], "there is no check"),
+        (&["frobnicate"], "unrecognized subcommand"),
     ];
     for (args, says) in cases {
         let (code, _, error) = ended(args).await;
@@ -103,12 +113,62 @@ async fn a_driver_that_is_none_is_wrong_usage_and_one_that_is_away_is_not_reache
     let (code, _, error) = with("mock:http://127.0.0.1:1").await;
     assert_eq!(code, Some(3), "{error}");
     assert!(error.contains("no control API at http://127.0.0.1:1"), "{error}");
+    let (code, _, error) = with("mock:nonsense").await;
+    assert_eq!(code, Some(2), "{error}");
+    let (code, _, error) = with("peer:http://127.0.0.1:1").await;
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("it names no session"), "{error}");
     let (code, _, error) = with("exec:read line; echo nonsense").await;
     assert_eq!(code, Some(3), "{error}");
     assert!(error.contains("answered \"nonsense\""), "{error}");
     let (code, _, error) = with("manual").await;
     assert_eq!(code, Some(3), "{error}");
     assert!(error.contains("standard input has ended"), "{error}");
+}
+
+#[tokio::test]
+async fn a_driver_that_says_nothing_is_named_and_not_waited_for() {
+    let ours = Ours::start().await;
+    let with = |driver: &'static str| {
+        let url = ours.url.clone();
+        let more = ["--timeout", "200ms", "presence/get-chat/direct-chat-has-one-participant"];
+        async move {
+            let mut args = vec!["run", "--target", &url, "--api-key", KEY, "--driver", driver];
+            args.extend(more);
+            ended(&args).await
+        }
+    };
+    let (code, _, error) = with("exec:exec sleep 1000").await;
+    assert_eq!(code, Some(3), "{error}");
+    assert!(error.contains("exec:exec sleep 1000: the command gave no answer within"), "{error}");
+    let hello =
+        r#"exec:read l; echo '{"ok":true,"abilities":["presence","people"]}'; exec sleep 1000"#;
+    let (code, out, error) = with(hello).await;
+    assert_eq!(code, Some(3), "{out}{error}");
+    assert!(out.contains("the driver failed: the command gave no answer within"), "{out}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_there_is_said_once() {
+    let ours = Ours::start().await;
+    let args = ["run", "--target", &ours.url, "--api-key", KEY, "--session", "nope"];
+    let (code, out, error) = ended(&args).await;
+    assert_eq!((code, out.as_str()), (Some(3), ""));
+    assert!(error.contains("it has no session \"nope\"; it has default, web"), "{error}");
+}
+
+/// Standard output or a report that takes nothing: the verdict is not lost with it.
+#[tokio::test]
+async fn what_cannot_be_written_is_a_failure_that_is_said() {
+    let ours = Ours::start().await;
+    let check = "presence/get-all/answers-200-with-an-array";
+    let (code, out, error) = run(&ours, &[check, "--report", "junit=/dev/full"]).await;
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("failed to write /dev/full"), "{error}");
+    assert!(out.contains("all 1 checks held") || out.contains("1 pass"), "{out}");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = conformance(&["list"]).stdout(full).status().await.unwrap();
+    assert_eq!(status.code(), Some(1));
 }
 
 #[tokio::test]
@@ -252,7 +312,7 @@ async fn when_interrupted_it_leaves_the_target_as_it_found_it() {
     let ours = Ours::start().await;
     let ids = ["webhook/retries", "errors/session-not-working-is-422"];
     assert!(find(ids[1]).is_some());
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let driver = format!("mock:{}", ours.url);
         let child = conformance(&["run", "--target", &ours.url, "--api-key", KEY])
             .args(["--driver", &driver, ids[0], ids[1]])

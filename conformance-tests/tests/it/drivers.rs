@@ -64,6 +64,6 @@ async fn a_peer_without_a_session_is_refused() {
     let target = Target::new("http://127.0.0.1:1", None, Duration::from_secs(5)).unwrap();
     let error = driver::connect("peer:http://127.0.0.1:1", "default", &target, None).await;
     let error = error.unwrap_err();
-    assert!(matches!(error, DriverError::Failed(_)));
-    assert!(error.to_string().contains("names no session: peer:URL#SESSION"), "{error}");
+    assert!(matches!(error, DriverError::Misnamed { .. }));
+    assert!(error.to_string().contains("names no session, as peer:URL#SESSION"), "{error}");
 }

@@ -16,17 +16,30 @@ use crate::{
     suite::{With, environment},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn any_sequence_ends_as_the_model_says() {
+/// What is found in so much effort, on our own server.
+async fn found(seed: u64, effort: Effort) -> Found {
     let ours = Ours::start().await;
-    let environment = environment(&ours.url, With { seed: 7, ..With::default() }).await;
-    let (handle, effort) = (Handle::current(), Effort { cases: 24, length: 20, strict: true });
+    let environment = environment(&ours.url, With { seed, ..With::default() }).await;
+    let handle = Handle::current();
     let found = tokio::task::spawn_blocking({
         let environment = environment.clone();
         move || fuzz(&environment, effort, &handle, |_| {})
     });
     let found = found.await.unwrap();
     environment.put_all_back().await;
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_sequence_ends_as_the_model_says() {
+    let found = found(7, Effort { cases: 24, length: 20, strict: true }).await;
+    assert!(matches!(found, Found::Nothing), "{found:#?}");
+}
+
+/// Most of these have receivers that fail, so that the latest webhook comes late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_sequence_ends_so_too_when_it_is_judged_loosely() {
+    let found = found(1, Effort { cases: 8, length: 24, strict: false }).await;
     assert!(matches!(found, Found::Nothing), "{found:#?}");
 }
 

@@ -178,6 +178,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     }),
     Mutant::breaks(&["webhook/envelope/me-is-the-account-or-null"])
         .webhook(|post, _| change(post, |event| event["me"] = json!({ "id": 1 }))),
+    Mutant::breaks(&["webhook/envelope/me-is-the-sessions-account"])
+        .webhook(|post, _| change(post, |event| event["me"] = Value::Null)),
     Mutant::breaks(&["webhook/envelope/environment-names-version-engine-tier"])
         .webhook(|post, _| change(post, |event| event["environment"]["tier"] = Value::Null)),
     Mutant::breaks(&["webhook/envelope/environment-browser-is-null-without-one"]).webhook(
