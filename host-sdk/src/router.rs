@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request},
     handler::Handler,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
@@ -198,7 +198,9 @@ impl Endpoint {
     async fn read(&self, request: Request) -> Result<host_abi::Request, HttpError> {
         let (mut parts, body) = request.into_parts();
         let params = RawPathParams::from_request_parts(&mut parts, &()).await;
-        let params = params.map_err(|error| HttpError::bad_request(error.body_text()))?;
+        let params = params.map_err(|_| {
+            HttpError::bad_request("the path is no UTF-8 when its %-escapes are read")
+        })?;
         let session = self.session.and_then(|at| params.iter().nth(at)).map(|(_, name)| name);
         let name = match session {
             Some(name) => {
@@ -231,13 +233,17 @@ impl Endpoint {
 
 /// Reads a body of at most [`BODY_LIMIT`].
 pub(crate) async fn read_body(request: Request) -> Result<Bytes, HttpError> {
-    Bytes::from_request(request, &()).await.map_err(|rejection| {
-        let status = rejection.status();
-        let message = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => format!("the body is over {BODY_LIMIT} bytes"),
-            _ => rejection.body_text(),
-        };
-        HttpError::new(status, message)
+    let too_large = || {
+        let message = format!("the body is over {BODY_LIMIT} bytes");
+        HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    // What says itself that it is too large is not waited for.
+    if request.body().size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(too_large());
+    }
+    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        status => HttpError::new(status, rejection.body_text()),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::Method;
+use axum::{body::Body, http::Method};
 use host_sdk::{
     ApiKey, BODY_LIMIT, BuildError, EngineStatus, Gateway, GatewayBuilder, LoadedPlugin,
     PresenceUpdate, ServeError, SessionSpec, SessionStatus, VirtualClock,
@@ -85,7 +85,7 @@ async fn a_path_that_is_no_text_is_refused() {
     let router = started(builder(&engine)).await.router();
     let answer = get(&router, "/api/default/count/after/%FF").await;
     assert_eq!(answer.status, 400);
-    assert!(answer.body.starts_with(r#"{"statusCode":400,"message":"Invalid UTF-8"#), "{answer:?}");
+    assert!(answer.body.contains("the path is no UTF-8"), "{answer:?}");
 }
 
 #[tokio::test]
@@ -109,11 +109,15 @@ async fn a_body_over_the_limit_is_refused() {
     let body = |length| vec![b' '; length];
     let at = send(&router, Method::GET, "/api/default/count", &[], body(BODY_LIMIT)).await;
     assert_eq!(at.status, 200);
-    let over = send(&router, Method::GET, "/api/default/count", &[], body(BODY_LIMIT + 1)).await;
-    assert_eq!(
-        over.line(),
-        r#"413 {"statusCode":413,"message":"the body is over 1048576 bytes","error":"Payload Too Large"}"#
-    );
+    let piece = || Ok::<_, std::convert::Infallible>(body(BODY_LIMIT / 2));
+    let without_length = Body::from_stream(futures_util::stream::iter([piece(), piece(), piece()]));
+    for body in [Body::from(body(BODY_LIMIT + 1)), without_length] {
+        let over = send(&router, Method::GET, "/api/default/count", &[], body).await;
+        assert_eq!(
+            over.line(),
+            r#"413 {"statusCode":413,"message":"the body is over 1048576 bytes","error":"Payload Too Large"}"#
+        );
+    }
 }
 
 #[tokio::test]
