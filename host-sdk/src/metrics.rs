@@ -26,6 +26,8 @@ pub struct Metrics {
     events_emitted: AtomicU64,
     open_sockets: AtomicI64,
     rows: Mutex<Vec<Weak<Row>>>,
+    /// The rows of WebSockets, which come and go: theirs stays.
+    sockets: Mutex<IndexMap<String, Arc<Row>>>,
 }
 
 /// One value a label.
@@ -66,6 +68,7 @@ impl Metrics {
     pub(crate) fn forget_session(&self, session: &str) {
         self.events_in.forget(session);
         self.subscriptions.forget(session);
+        self.sockets.lock().shift_remove(session);
     }
 
     pub(crate) fn emitted(&self) {
@@ -80,16 +83,26 @@ impl Metrics {
         self.open_sockets.fetch_sub(1, Relaxed);
     }
 
-    /// A row for a receiver, which is shown as long as it is kept.
+    /// The row of all WebSockets for one session's events; `*` is those for all sessions'.
+    pub(crate) fn socket_row(&self, session: &str) -> Arc<Row> {
+        let row = || self.row("websocket", session, "websocket");
+        self.sockets.lock().entry(session.to_owned()).or_insert_with(row).clone()
+    }
+
+    /// The row of a receiver, which is shown as long as somebody keeps it.
     pub(crate) fn row(&self, kind: &'static str, session: &str, endpoint: &str) -> Arc<Row> {
         let labels = format!(
             "kind=\"{kind}\",session=\"{}\",endpoint=\"{}\"",
             escape(session),
             escape(endpoint)
         );
-        let row = Arc::new(Row { labels, ..Row::default() });
         let mut rows = self.rows.lock();
         rows.retain(|row| row.strong_count() > 0);
+        // Two rows of the same labels would be no metrics.
+        if let Some(row) = rows.iter().filter_map(Weak::upgrade).find(|row| row.labels == labels) {
+            return row;
+        }
+        let row = Arc::new(Row { labels, ..Row::default() });
         rows.push(Arc::downgrade(&row));
         row
     }
@@ -373,5 +386,25 @@ mod tests {
         "#);
         drop(row);
         assert!(!metrics.render().contains("example.com"));
+    }
+
+    #[test]
+    fn all_sockets_for_a_session_are_one_row_that_stays() {
+        let metrics = Metrics::default();
+        for _ in 0..2 {
+            let (one, other) = (metrics.socket_row("default"), metrics.socket_row("default"));
+            one.delivered(1);
+            other.delivered(1);
+        }
+        let delivered = || {
+            let text = metrics.render();
+            let lines = text.lines().filter(|line| line.starts_with("waha_delivered_total{"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let line =
+            "waha_delivered_total{kind=\"websocket\",session=\"default\",endpoint=\"websocket\"} 4";
+        assert_eq!(delivered(), [line]);
+        metrics.forget_session("default");
+        assert_eq!(delivered(), Vec::<String>::new());
     }
 }

@@ -135,7 +135,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     fn new(filter: Filter, limits: Limits, metrics: &Metrics) -> Self {
-        let row = metrics.row("websocket", filter.session.as_deref().unwrap_or("*"), "websocket");
+        let row = metrics.socket_row(filter.session.as_deref().unwrap_or("*"));
         Self {
             filter,
             waiting: Mutex::new((Lanes::new(limits), Depth::default())),
@@ -252,10 +252,12 @@ async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Si
     let (mut sink, mut stream) = socket.split();
     let pulse = Pulse::default();
     let listen = async {
-        while let Some(Ok(message)) = stream.next().await {
-            pulse.unanswered.store(false, Ordering::Relaxed);
-            if matches!(message, Message::Close(_)) {
-                break;
+        loop {
+            match stream.next().await {
+                Some(Ok(Message::Close(_))) | None => return close_code::NORMAL,
+                Some(Ok(_)) => pulse.unanswered.store(false, Ordering::Relaxed),
+                // Too large, or no WebSocket's frame.
+                Some(Err(_)) => return close_code::POLICY,
             }
         }
     };
@@ -297,7 +299,7 @@ async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Si
         }
     };
     let code = tokio::select! {
-        () = listen => close_code::NORMAL,
+        code = listen => code,
         () = pulse.stops(bus) => return None,
         alive = send => if alive { close_code::AWAY } else { return None },
     };

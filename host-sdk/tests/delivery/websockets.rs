@@ -114,6 +114,24 @@ async fn wrong_parameters_are_accepted_and_closed_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_client_that_says_too_much_is_closed_for_it() {
+    let stage = Stage::with(Vec::new());
+    let address = serve(&stage).await;
+    let mut client = connect(address, "events=*").await;
+    // The gateway may close while this is still being sent.
+    let _ = client.send(Message::Text("x".repeat(65 * 1024).into())).await;
+    match client.next().await {
+        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(frame.code, CloseCode::Policy),
+        // What was still on its way to the gateway may break the connection off first.
+        Some(Err(_)) | None => {}
+        other => panic!("it is open: {other:?}"),
+    }
+    while open_sockets(&stage) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_ping_comes_every_ten_seconds_and_silence_ends_the_socket() {
     let stage = Stage::with(Vec::new());
     let address = serve(&stage).await;
