@@ -19,7 +19,7 @@ pub use act::{Act, Told};
 pub use model::{Model, Record};
 pub use scenario::to_toml;
 
-use crate::{Ability, Environment, Failure, Need};
+use crate::{Ability, Environment, Failure, Need, Settings, trace::quoted};
 
 /// How much is tried, and how strictly it is judged.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,15 @@ pub struct Counterexample {
     pub failure: Failure,
     /// The same as a scenario for a mock engine.
     pub scenario: String,
+    /// The command that finds it again.
+    pub again: String,
+}
+
+impl Counterexample {
+    /// Whether it is shown only by a webhook receiver that fails, which no scenario can have.
+    pub fn needs_a_failing_receiver(&self) -> bool {
+        self.acts.contains(&Act::ReceiverFails)
+    }
 }
 
 /// Tries so many sequences on the target, and shrinks the first one that ends wrongly.
@@ -100,9 +109,30 @@ pub fn fuzz(
     match (result, failed) {
         (Ok(()), _) => Found::Nothing,
         (Err(TestError::Fail(_, acts)), Some(failure)) => {
-            let scenario = to_toml(&acts, seed, &failure);
-            Found::Counterexample(Counterexample { acts, failure, scenario })
+            let again = command(environment, effort);
+            let scenario = to_toml(&acts, &again, &failure);
+            Found::Counterexample(Counterexample { acts, failure, scenario, again })
         }
         (Err(error), _) => Found::Impossible(error.to_string()),
     }
+}
+
+/// The command that plays the same sequences on the same target; the key is left to `$WAHA_API_KEY`.
+fn command(environment: &Environment, effort: Effort) -> String {
+    let Settings { session, timeout, settle, seed, webhook_configured, .. } = &environment.settings;
+    let Effort { cases, length, strict } = effort;
+    let mut line = format!("conformance fuzz --seed {seed} --cases {cases} --length {length}");
+    if strict {
+        line += " --strict";
+    }
+    line += &format!(" --target {}", quoted(environment.target.url()));
+    line += &format!(" --session {}", quoted(session));
+    line += &format!(" --driver {}", quoted(environment.driver.name()));
+    line += &format!(" --timeout {}ms --settle {}ms", timeout.as_millis(), settle.as_millis());
+    if *webhook_configured {
+        let url = quoted(environment.receiver.url());
+        let address = environment.receiver.address();
+        line += &format!(" --bind {address} --advertise {url} --webhook-configured");
+    }
+    line
 }

@@ -105,7 +105,8 @@ impl Traced {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// The text as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -2,13 +2,19 @@
 //! read it with is served from this program; nothing is fetched.
 
 use axum::Router;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::{SwaggerUi, Url};
 
 use crate::{gateway::Shared, loader::PluginInfo};
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
+
+/// What is answered when a session is not there, or does not work.
+const GATE: [(&str, &str); 2] = [
+    ("404", "There is no such session, or it is stopped."),
+    ("422", "The session does not work, or is on an engine that does not have this."),
+];
 
 /// The document at `/openapi.json` and its page at `/docs`.
 pub(crate) fn routes(gateway: &Shared) -> Router {
@@ -24,18 +30,35 @@ fn compose<'a>(version: &str, plugins: impl Iterator<Item = &'a PluginInfo>) -> 
         serde_json::from_str(include_str!("openapi.json")).unwrap_or_default();
     document["info"]["version"] = version.into();
     for plugin in plugins.filter(|plugin| !plugin.openapi.is_empty()) {
-        let part: Value = match serde_json::from_str(&plugin.openapi) {
+        let mut part: Value = match serde_json::from_str(&plugin.openapi) {
             Ok(part) => part,
             Err(error) => {
                 tracing::warn!(plugin = plugin.name, %error, "its OpenAPI part is no JSON");
                 continue;
             }
         };
+        add_gate(&mut part);
         merge(&mut document["paths"], part.get("paths"), merge_methods);
         let schemas = part.pointer("/components/schemas");
         merge(&mut document["components"]["schemas"], schemas, |_, _| {});
     }
     document
+}
+
+/// Adds what the gateway answers in a plugin's stead: where a path has a session, it must be there and
+/// work.
+fn add_gate(part: &mut Value) {
+    let paths = part.get_mut("paths").and_then(Value::as_object_mut);
+    let of_sessions = paths.into_iter().flatten().filter(|(path, _)| path.contains("{session}"));
+    let methods = of_sessions.filter_map(|(_, methods)| methods.as_object_mut()).flatten();
+    let answers =
+        methods.filter_map(|(_, operation)| operation.get_mut("responses")?.as_object_mut());
+    for answers in answers {
+        for (status, description) in GATE {
+            let answer = || json!({ "description": description });
+            answers.entry(status).or_insert_with(answer);
+        }
+    }
 }
 
 /// Adds the entries of `part`; `both` decides about those that are there already.
@@ -88,6 +111,18 @@ mod tests {
             assert!(described.iter().any(|found| *found == path), "{path}");
         }
         assert_eq!(document["info"]["version"], "1.2.3");
+    }
+
+    #[test]
+    fn a_path_with_a_session_has_what_the_gateway_answers_for_the_plugin() {
+        let part = r#"{"paths":{
+            "/api/{session}/a":{"parameters":[],"get":{"responses":{"200":{},"404":{"description":"own"}}}},
+            "/b":{"get":{"responses":{"200":{}}}}}}"#;
+        let paths = &compose("1", [plugin(part)].iter())["paths"];
+        let answers = &paths["/api/{session}/a"]["get"]["responses"];
+        assert_eq!(answers["404"]["description"], "own");
+        assert!(answers["422"].is_object());
+        assert_eq!(paths["/b"]["get"]["responses"].as_object().unwrap().len(), 1);
     }
 
     #[test]

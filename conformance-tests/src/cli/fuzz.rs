@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use conformance_tests::fuzz::{Act, Effort, Found, fuzz};
+use conformance_tests::{
+    Failure,
+    fuzz::{Counterexample, Effort, Found, fuzz},
+    report::terminal::harmless,
+};
 use tokio::runtime::Handle;
 
 use super::{Ended, FAILED, USAGE, print, run::interrupted, say, target};
@@ -71,18 +75,7 @@ async fn search(args: Args) -> Result<u8, Ended> {
             Ok(USAGE)
         }
         Found::Counterexample(found) => {
-            let steps: String = found.acts.iter().map(|act| format!("  {act:?}\n")).collect();
-            let mut text = format!("a sequence ends wrongly; seed {seed}\n\n{steps}\n");
-            text += &format!(
-                "expected: {}\nactual:   {}\n",
-                found.failure.expected, found.failure.actual
-            );
-            if found.acts.contains(&Act::ReceiverFails) {
-                text += "A scenario cannot have the receiver fail; this run shows it again.\n";
-            }
-            for difference in &found.failure.differences {
-                text += &format!("  {difference}\n");
-            }
+            let text = told(&found, seed);
             if args.scenario.as_os_str() == "-" {
                 print(&found.scenario)?;
                 say(&text);
@@ -95,5 +88,53 @@ async fn search(args: Args) -> Result<u8, Ended> {
             print(&format!("\nscenario: {}\n", args.scenario.display()))?;
             Ok(FAILED)
         }
+    }
+}
+
+/// The counterexample for a person.
+fn told(found: &Counterexample, seed: u64) -> String {
+    let steps: String = found.acts.iter().map(|act| format!("  {act:?}\n")).collect();
+    let mut text = format!("a sequence ends wrongly; seed {seed}\n\n{steps}\n");
+    let Failure { expected, actual, differences, .. } = &found.failure;
+    text += &format!("expected: {expected}\nactual:   {actual}\n");
+    for difference in differences {
+        text += &format!("  {difference}\n");
+    }
+    if found.needs_a_failing_receiver() {
+        text += "\nThe receiver of webhooks has to fail for this, which a scenario cannot say: the file \
+                 alone does not show it.\n";
+    }
+    text += &format!("\nto see it again:\n  {}\n", found.again);
+    harmless(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use conformance_tests::{
+        Failure,
+        fuzz::{Act, Counterexample},
+    };
+
+    use super::told;
+
+    fn counterexample(act: Act) -> Counterexample {
+        let again = "conformance fuzz --seed 9 --cases 64".to_owned();
+        let failure = Failure::new("a webhook", "none\x1b[2J");
+        Counterexample { acts: vec![act], failure, scenario: String::new(), again }
+    }
+
+    #[test]
+    fn a_counterexample_names_the_command_that_shows_it_again() {
+        let text = told(&counterexample(Act::GetAll), 9);
+        assert!(text.contains("\n  conformance fuzz --seed 9 --cases 64\n"), "{text}");
+        assert!(!text.contains("alone"), "{text}");
+        let text = told(&counterexample(Act::ReceiverFails), 9);
+        assert!(text.contains("the file alone does not show it"), "{text}");
+    }
+
+    #[test]
+    fn what_a_target_sends_is_written_out() {
+        let text = told(&counterexample(Act::GetAll), 9);
+        assert!(text.contains("none\\u{1b}[2J") && !text.contains('\x1b'), "{text}");
     }
 }

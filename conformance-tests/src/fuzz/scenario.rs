@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Failure,
     driver::{LastSeen, engine_id, presence_stanza},
+    report::terminal::harmless,
 };
 
 /// The phone numbers and group ids of the file; those of the run mean nothing to anybody.
@@ -31,21 +32,27 @@ fn name(number: usize) -> String {
     }
 }
 
+/// Where the receiver has to fail for the failure to be seen.
+const ALONE_IT_HOLDS: &str = "\
+# THIS FILE ALONE DOES NOT SHOW THE FAILURE. The receiver of webhooks answered 500 where the timeline
+# says so, and a scenario cannot have it do that. This command shows it again:
+#
+";
+
 /// The sequence as a scenario whose last steps expect what the model says.
 ///
 /// A scenario cannot have the application's webhook receiver fail. Where a sequence does, the file says
-/// so, and that it shows the failure only together with such a receiver.
-pub fn to_toml(acts: &[Act], seed: u64, failure: &Failure) -> String {
+/// so, and that it alone does not show the failure; `again` is the command that does.
+pub fn to_toml(acts: &[Act], again: &str, failure: &Failure) -> String {
     let mut text = String::new();
     if acts.contains(&Act::ReceiverFails) {
-        text += "# The webhook receiver answered 500 where the timeline says so, which a scenario cannot do:\n";
-        text += &format!("# conformance fuzz --seed {seed} shows it again.\n#\n");
+        text += ALONE_IT_HOLDS;
     }
-    for line in failure.to_string().lines() {
-        let _ = writeln!(text, "# {line}");
+    for line in harmless(&format!("{again}\n\n{failure}")).lines() {
+        let _ = writeln!(text, "{}", format!("# {line}").trim_end());
     }
     let _ = writeln!(text, "name = \"counterexample\"");
-    let _ = writeln!(text, "description = \"Found by conformance fuzz --seed {seed}.\"");
+    let _ = writeln!(text, "description = \"Found by conformance fuzz.\"");
     let _ = writeln!(text, "subscribe = []");
     for number in 0..CONTACTS {
         let phone = id(number).replace("@c.us", "");
@@ -62,7 +69,7 @@ pub fn to_toml(acts: &[Act], seed: u64, failure: &Failure) -> String {
     for act in acts {
         model.apply(act);
         if *act == Act::ReceiverFails {
-            text += "\n# Here the receiver answers the next webhook with 500.\n";
+            text += "\n# Here the receiver answers the next webhook with 500; a scenario cannot say so.\n";
         }
         for line in steps(act) {
             at += 1;
@@ -160,6 +167,8 @@ mod tests {
         fuzz::{Act, Told},
     };
 
+    const AGAIN: &str = "conformance fuzz --seed 9 --cases 64";
+
     #[test]
     fn a_counterexample_is_toml() {
         let told = |told| Act::Tells { chat: 3, who: 1, told };
@@ -172,16 +181,31 @@ mod tests {
             Act::Message { chat: 0, who: 2 },
             Act::ReceiverFails,
         ];
-        let text = to_toml(&acts, 9, &Failure::new("a", "b"));
+        let text = to_toml(&acts, AGAIN, &Failure::new("a", "b"));
         let read: toml::Table = text.parse().unwrap();
         assert_eq!(read["timeline"].as_array().unwrap().len(), 8);
         assert_eq!(read["timeline"][2]["stanza"]["attrs"]["last"].as_str(), Some("7"));
         assert_eq!(read["timeline"][7]["expect"]["presence"]["is"].as_str(), Some("offline"));
-        assert!(text.starts_with("# The webhook receiver answered 500"), "{text}");
-        assert!(
-            text.contains("\n# Here the receiver answers the next webhook with 500.\n"),
-            "{text}"
-        );
-        assert!(text.contains("conformance fuzz --seed 9 "), "{text}");
+    }
+
+    #[test]
+    fn a_counterexample_that_needs_a_failing_receiver_says_so_and_what_shows_it() {
+        let typing = Act::Tells { chat: 0, who: 0, told: Told::Becomes(Becomes::Typing) };
+        let text = to_toml(&[Act::ReceiverFails, typing.clone()], AGAIN, &Failure::new("a", "b"));
+        assert!(text.starts_with("# THIS FILE ALONE DOES NOT SHOW THE FAILURE"), "{text}");
+        assert!(text.contains(&format!("\n# {AGAIN}\n")), "{text}");
+        let (place, step) =
+            (text.find("\n# Here the receiver answers"), text.find("\n[[timeline]]"));
+        assert!(place.is_some() && place < step, "{text}");
+        let text = to_toml(&[typing], AGAIN, &Failure::new("a", "b"));
+        assert!(text.starts_with(&format!("# {AGAIN}\n")), "{text}");
+        assert!(!text.contains("receiver"), "{text}");
+    }
+
+    #[test]
+    fn what_a_target_sends_does_not_break_the_file() {
+        let text = to_toml(&[Act::GetAll], AGAIN, &Failure::new("a", "\x1b[2J\r\0b\nname = 1"));
+        text.parse::<toml::Table>().expect(&text);
+        assert!(text.contains("\\u{1b}[2J\\r"), "{text}");
     }
 }

@@ -62,6 +62,10 @@ async fn a_target_that_forgets_recordings_is_found_and_shrunk_to_a_scenario() {
     };
     let shrunk: Vec<Option<Told>> = found.acts.iter().map(told).collect();
     assert_eq!(shrunk, [Some(Told::Becomes(Becomes::Recording))], "{found:#?}");
+    let again = "conformance fuzz --seed 3 --cases 64 --length 12 --target 'http://127.0.0.1:";
+    assert!(found.again.starts_with(again), "{}", found.again);
+    assert!(found.again.ends_with(" --timeout 5000ms --settle 20ms"), "{}", found.again);
+    assert!(found.scenario.contains(&found.again) && !found.needs_a_failing_receiver());
     // The scenario is one that the mock plays, and what it expects holds there.
     let waha = MockWaha::start(&found.scenario).await.expect(&found.scenario);
     waha.advance("1m".parse().unwrap()).await;
