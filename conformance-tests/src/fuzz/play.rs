@@ -190,8 +190,7 @@ impl Play {
                         .iter()
                         .any(|record| self.alike(latest, record).is_ok())
             };
-            hook.wait(1, limit, of_chat).await;
-            if hook.deliveries(tells_latest).is_empty() {
+            if hook.wait(1, limit, tells_latest).await.is_empty() {
                 let came = json!(records(&hook.deliveries(of_chat)));
                 return Err(
                     Failure::new(format!("a webhook with {latest}"), came.to_string()).into()
