@@ -194,8 +194,11 @@ pub(super) async fn interrupted() -> u8 {
 
 /// The files of the reports, made before anything is checked; none for standard output.
 fn open(reports: &[Destination]) -> Result<Vec<Option<File>>, Ended> {
-    if reports.iter().filter(|report| report.file == "-").count() > 1 {
-        return Err(Ended::usage(anyhow!("only one report can go to standard output")));
+    for (place, report) in reports.iter().enumerate() {
+        if reports[..place].iter().any(|earlier| earlier.file == report.file) {
+            let file = if report.file == "-" { "standard output" } else { &report.file };
+            return Err(Ended::usage(anyhow!("only one report can go to {file}")));
+        }
     }
     let file = |report: &Destination| {
         if report.file == "-" {
@@ -209,30 +212,37 @@ fn open(reports: &[Destination]) -> Result<Vec<Option<File>>, Ended> {
 }
 
 /// The reports that were asked for, and the text for a person unless one of them takes its place. What
-/// cannot be written does not keep the others back.
+/// cannot be written does not keep the others back, and is named at the end.
 fn write_all(report: &Report, args: &Args, outputs: Vec<Option<File>>) -> Result<(), Ended> {
+    let mut failures: Vec<String> = Vec::new();
     let mut taken = false;
-    let mut written = Ok(());
     for (destination, file) in args.report.iter().zip(outputs) {
-        let text = report::render(report, destination.format).map_err(Ended::failed)?;
-        let result = match file {
-            None => {
-                taken = true;
-                print(&text)
-            }
-            Some(mut file) => empty(&file)
-                .and_then(|()| file.write_all(text.as_bytes()))
-                .with_context(|| format!("failed to write {}", destination.file))
-                .map_err(Ended::failed),
-        };
-        written = written.and(result);
+        let to_a_person = file.is_none();
+        match write(report, destination, file) {
+            Ok(()) => taken |= to_a_person,
+            Err(error) => failures.push(format!("{:#}", error.cause)),
+        }
     }
     if !taken {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let traced = if args.trace.is_some() { terminal::trace(report) } else { String::new() };
-        print(&format!("{traced}{}", terminal::render(report, colour)))?;
+        if let Err(error) = print(&format!("{traced}{}", terminal::render(report, colour))) {
+            say(&report.verdict());
+            failures.push(format!("{:#}", error.cause));
+        }
     }
-    written
+    failures.dedup();
+    if failures.is_empty() { Ok(()) } else { Err(Ended::failed(anyhow!(failures.join("; ")))) }
+}
+
+/// Writes one report to its file, or to standard output.
+fn write(report: &Report, destination: &Destination, file: Option<File>) -> Result<(), Ended> {
+    let text = report::render(report, destination.format).map_err(Ended::failed)?;
+    let Some(mut file) = file else { return print(&text) };
+    empty(&file)
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .with_context(|| format!("failed to write {}", destination.file))
+        .map_err(Ended::failed)
 }
 
 /// Empties a file; what is none, a pipe for example, has nothing to lose.

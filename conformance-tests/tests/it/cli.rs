@@ -1,39 +1,12 @@
-//! The command `conformance`: its words, its reports, its exit codes, and how it ends.
+//! The command `conformance`: its words and its exit codes.
 
-use std::process::{Output, Stdio};
-
-use conformance_tests::{catalogue, find};
-use serde_json::Value;
-use tokio::process::Command;
+use conformance_tests::catalogue;
 
 use crate::{
+    command::{conformance, ended, run},
     every_check::names,
     ours::{KEY, Ours},
 };
-
-fn conformance(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
-    command.args(args).stdin(Stdio::null()).kill_on_drop(true);
-    for variable in ["WAHA_URL", "WAHA_API_KEY", "WAHA_PEER_API_KEY"] {
-        command.env_remove(variable);
-    }
-    command
-}
-
-async fn ended(args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = conformance(args).output().await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
-}
-
-/// A run against our server with the mock driver.
-async fn run(ours: &Ours, more: &[&str]) -> (Option<i32>, String, String) {
-    let driver = format!("mock:{}", ours.url);
-    let mut args = vec!["run", "--target", &ours.url, "--api-key", KEY, "--driver", &driver];
-    args.extend(["--settle", "100ms", "--seed", "5"]);
-    args.extend(more);
-    ended(&args).await
-}
 
 #[tokio::test]
 async fn list_names_every_check_with_its_level() {
@@ -67,7 +40,7 @@ async fn explain_coverage_has_each_statement_with_its_checks() {
 #[tokio::test]
 async fn wrong_usage_is_2_and_says_what_would_be_right() {
     let target = "http://127.0.0.1:1";
-    let cases: [(&[&str], &str); 18] = [
+    let cases: [(&[&str], &str); 16] = [
         (
             &["explain", "presence/get-all/lists-direct-chat"],
             "did you mean presence/get-all/lists-direct-chats?",
@@ -83,8 +56,6 @@ async fn wrong_usage_is_2_and_says_what_would_be_right() {
             "failed to read /no/such/file",
         ),
         (&["run", "--target", target, "--timeout", "0s"], "expected more than no time"),
-        (&["run", "--target", target, "--report", "junit=/no/such/file"], "failed to create"),
-        (&["run", "--target", target, "--report", "tap=-,junit=-"], "only one report"),
         (&["run", "--target", target, "--advertise", "foo"], "expected http://host:port"),
         (&["run", "--target", target, "--advertise", "http://a/b"], "expected http://host:port"),
         (&["run", "--target", target, "--bind", "0.0.0.0:0"], "say with --advertise"),
@@ -157,65 +128,12 @@ async fn a_session_that_is_not_there_is_said_once() {
     assert!(error.contains("it has no session \"nope\"; it has default, web"), "{error}");
 }
 
-/// Standard output or a report that takes nothing: the verdict is not lost with it.
-#[tokio::test]
-async fn what_cannot_be_written_is_a_failure_that_is_said() {
-    let ours = Ours::start().await;
-    let check = "presence/get-all/answers-200-with-an-array";
-    let (code, out, error) = run(&ours, &[check, "--report", "junit=/dev/full"]).await;
-    assert_eq!(code, Some(1), "{error}");
-    assert!(error.contains("failed to write /dev/full"), "{error}");
-    assert!(out.contains("all 1 checks held") || out.contains("1 pass"), "{out}");
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = conformance(&["list"]).stdout(full).status().await.unwrap();
-    assert_eq!(status.code(), Some(1));
-}
-
 #[tokio::test]
 async fn a_missing_key_is_said() {
     let ours = Ours::start().await;
     let (code, _, error) = ended(&["run", "--target", &ours.url]).await;
     assert_eq!(code, Some(3));
     assert!(error.contains("it asks for an API key (401); give it as --api-key"), "{error}");
-}
-
-#[tokio::test]
-async fn all_reports_of_a_run_can_be_read() {
-    let ours = Ours::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (junit, html, tap) = (file("r.xml"), file("r.html"), file("r.tap"));
-    let reports = [
-        format!("junit={junit}"),
-        format!("html={html}"),
-        format!("tap={tap}"),
-        "json=-".to_owned(),
-    ];
-    let mut more = vec!["--profile", "extensions", "--strict"];
-    let reports = reports.join(",");
-    more.extend(["--report", &reports]);
-    more.extend(["presence", "engines"]);
-    let (code, out, error) = run(&ours, &more).await;
-    assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
-    let json: Value = serde_json::from_str(&out).expect("nothing but JSON on the pipe");
-    assert_eq!(json["conforms"], true);
-    assert_eq!(json["seed"], 5);
-    let checks = json["checks"].as_array().unwrap().len();
-    assert_eq!(json["counts"]["pass"], checks);
-
-    let read = std::fs::read_to_string(junit).unwrap();
-    let junit = quick_junit::Report::deserialize_from_str(&read).unwrap();
-    assert_eq!((junit.tests, junit.failures, junit.errors), (checks, 0, 0));
-
-    let tap = std::fs::read_to_string(tap).unwrap();
-    assert!(tap.starts_with(&format!("TAP version 14\n1..{checks}\nok 1 - presence/get-all/")));
-    assert!(!tap.contains("not ok"));
-
-    let html = std::fs::read_to_string(html).unwrap();
-    assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
-    assert!(html.contains("direct-chat-has-one-participant"));
-    assert!(!html.contains(KEY) && !out.contains(KEY), "no report shows the key");
-    assert!(html.contains("$WAHA_API_KEY"));
 }
 
 #[tokio::test]
@@ -304,31 +222,4 @@ async fn a_driver_that_breaks_down_is_3() {
     let (code, out, _) = ended(&[&args[..], &["presence/get-chat"]].concat()).await;
     assert_eq!(code, Some(3), "{out}");
     assert!(out.contains("it cannot be said: the driver failed in"), "{out}");
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn when_interrupted_it_leaves_the_target_as_it_found_it() {
-    let ours = Ours::start().await;
-    let ids = ["webhook/retries", "errors/session-not-working-is-422"];
-    assert!(find(ids[1]).is_some());
-    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
-        let driver = format!("mock:{}", ours.url);
-        let child = conformance(&["run", "--target", &ours.url, "--api-key", KEY])
-            .args(["--driver", &driver, ids[0], ids[1]])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // Each look is a request, which paces it; the checks take seconds.
-        while !ours.call("GET", "/api/sessions", None).await.1.contains("conformance-") {}
-        let pid = child.id().unwrap().to_string();
-        Command::new("kill").args([signal, &pid]).status().await.unwrap();
-        let output = child.wait_with_output().await.unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{said}");
-        assert!(said.contains("putting the target back"), "{said}");
-        let (_, sessions) = ours.call("GET", "/api/sessions", None).await;
-        assert!(!sessions.contains("conformance-"), "{sessions}");
-    }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests; helpers of tests may unwrap as well")]
 
+mod command;
 mod ours;
 mod suite;
 
@@ -10,7 +11,10 @@ mod cli;
 mod documentation;
 mod drivers;
 mod every_check;
+#[cfg(unix)]
+mod interrupted;
 mod mutants;
 mod presence_table;
 mod properties;
+mod reports;
 mod strangers;
