@@ -142,9 +142,7 @@ async fn create_starts(cx: Context) -> Verdict {
     let stopped = cx.own_session(json!({}), false).await?;
     stopped.reaches("STOPPED").await?;
     let name = cx.session_name();
-    cx.environment.later(cx.check(), crate::environment::Undo::Delete(name.clone()));
-    let body = json!({ "name": name });
-    cx.sessions(Method::POST, "", Some(&body)).await?.succeeds()?;
+    cx.post_session(&name, &json!({ "name": name })).await?.succeeds()?;
     let started = |session: &Value| {
         at_if(session, "/status", "a status other than STOPPED", |it| {
             is_status(it) && it != "STOPPED"

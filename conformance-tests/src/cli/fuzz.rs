@@ -10,7 +10,11 @@ use conformance_tests::{
 };
 use tokio::runtime::Handle;
 
-use super::{Ended, FAILED, USAGE, print, run::interrupted, say, target};
+use super::{
+    Ended, FAILED, USAGE, print,
+    run::{interrupted, stopped},
+    say, target,
+};
 
 /// Play chance sequences on a server, compare with a model, and shrink what differs to a scenario.
 #[derive(Debug, clap::Args)]
@@ -55,12 +59,7 @@ async fn search(args: Args) -> Result<u8, Ended> {
     };
     let found = tokio::select! {
         found = searching => found.map_err(Ended::usage)?,
-        code = interrupted() => {
-            progress.finish_and_clear();
-            say("interrupted; putting the target back");
-            environment.put_all_back().await;
-            return Ok(code);
-        }
+        code = interrupted() => return stopped(&environment, &progress, code).await,
     };
     progress.finish_and_clear();
     environment.put_all_back().await;

@@ -153,7 +153,7 @@ fn told(progress: &ProgressBar, entry: &Entry) {
 }
 
 /// Puts the target back after a signal; a second one ends at once.
-async fn stopped(
+pub(super) async fn stopped(
     environment: &Arc<Environment>,
     progress: &ProgressBar,
     code: u8,
@@ -161,7 +161,7 @@ async fn stopped(
     progress.finish_and_clear();
     say("interrupted; putting the target back");
     tokio::select! {
-        () = environment.put_all_back() => {}
+        () = environment.leave() => {}
         _ = interrupted() => say("not put back"),
     }
     Ok(code)

@@ -45,9 +45,20 @@ impl Context {
         config: Value,
         start: bool,
     ) -> Verdict<Answer> {
-        self.environment.later(self.check(), Undo::Delete(name.to_owned()));
         let body = json!({ "name": name, "start": start, "config": config });
-        self.sessions(Method::POST, "", Some(&body)).await
+        self.post_session(name, &body).await
+    }
+
+    /// Makes a session of this name with this body; it is deleted when the check has ended.
+    pub(crate) async fn post_session(&self, name: &str, body: &Value) -> Verdict<Answer> {
+        let delete = Undo::Delete(name.to_owned());
+        self.environment.later(self.check(), delete.clone());
+        let answer = self.sessions(Method::POST, "", Some(body)).await;
+        if answer.is_err() {
+            // A target that is slow to answer may make it after the check has ended.
+            self.environment.later("", delete);
+        }
+        answer
     }
 
     /// The same check on a new session; one that works, where the driver can bring that about.

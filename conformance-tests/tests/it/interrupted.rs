@@ -10,19 +10,19 @@ use axum::{
     Json, Router,
     extract::Path,
     http::StatusCode,
-    routing::{self, get},
+    routing::{self, MethodRouter, post},
 };
 use conformance_tests::find;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, BufReader, Lines},
     net::TcpListener,
-    process::Command,
+    process::{Child, ChildStderr, Command},
     sync::{Notify, mpsc},
 };
 
 use crate::{
-    command::conformance,
+    command::{conformance, ended},
     ours::{KEY, Ours},
 };
 
@@ -52,57 +52,96 @@ async fn when_interrupted_it_leaves_the_target_as_it_found_it() {
     }
 }
 
-/// A target that takes its time to make a session: `made` is told when it is asked to, and it waits
-/// for `may`.
-fn slow_target(
-    sessions: Arc<Mutex<BTreeSet<String>>>,
-    made: mpsc::UnboundedSender<()>,
+/// A target that takes its time to make a session.
+struct Slow {
+    url: String,
+    sessions: Sessions,
+    /// Told when it is asked to make one.
+    making: mpsc::UnboundedReceiver<()>,
+    /// Makes those that it was asked for.
     may: Arc<Notify>,
-) -> Router {
-    let (listed, created, deleted) = (sessions.clone(), sessions.clone(), sessions);
-    let create = async move |Json(body): Json<Value>| {
-        made.send(()).unwrap();
-        may.notified().await;
-        created.lock().unwrap().insert(body["name"].as_str().unwrap().to_owned());
-        (StatusCode::CREATED, Json(body))
-    };
-    let delete = async move |Path(name): Path<String>| {
-        deleted.lock().unwrap().remove(&name);
-        Json(json!({}))
-    };
+}
+
+/// The names of a target's sessions.
+type Sessions = Arc<Mutex<BTreeSet<String>>>;
+
+impl Slow {
+    async fn start() -> Self {
+        let sessions = Sessions::default();
+        sessions.lock().unwrap().insert("default".to_owned());
+        let (made, making) = mpsc::unbounded_channel();
+        let may = Arc::new(Notify::new());
+        let (created, waits) = (sessions.clone(), may.clone());
+        let create = async move |Json(body): Json<Value>| {
+            made.send(()).unwrap();
+            waits.notified().await;
+            created.lock().unwrap().insert(body["name"].as_str().unwrap().to_owned());
+            (StatusCode::CREATED, Json(body))
+        };
+        let deleted = sessions.clone();
+        let delete = async move |Path(name): Path<String>| {
+            deleted.lock().unwrap().remove(&name);
+            Json(json!({}))
+        };
+        let url = serve(sessions.clone(), post(create), routing::delete(delete)).await;
+        Self { url, sessions, making, may }
+    }
+
+    /// The suite, when it has asked for a session.
+    async fn asked_by(&mut self, args: &[&str]) -> Suite {
+        let mut process = conformance(args)
+            .args(["--target", &self.url, "--timeout", "60s"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(process.stderr.take().unwrap()).lines();
+        self.making.recv().await.unwrap();
+        Suite { process, said }
+    }
+}
+
+/// Serves a target with these ways to make and to delete a session; its address.
+async fn serve(sessions: Sessions, create: MethodRouter, delete: MethodRouter) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     let list = async move || {
-        let names = listed.lock().unwrap().clone();
+        let names = sessions.lock().unwrap().clone();
         Json(names.into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>())
     };
-    Router::new()
-        .route("/api/sessions", get(list).post(create))
-        .route("/api/sessions/{name}", routing::delete(delete))
-        .fallback(async || Json(json!([])))
+    let target = Router::new()
+        .route("/api/sessions", create.get(list))
+        .route("/api/sessions/{name}", delete)
+        .fallback(async || Json(json!([])));
+    tokio::spawn(async move { axum::serve(listener, target).await.unwrap() });
+    url
+}
+
+/// The running command.
+struct Suite {
+    process: Child,
+    said: Lines<BufReader<ChildStderr>>,
+}
+
+impl Suite {
+    async fn interrupt(&self) {
+        let pid = self.process.id().unwrap().to_string();
+        Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
+    }
+
+    async fn says(&mut self, words: &str) {
+        while !self.said.next_line().await.unwrap().expect(words).contains(words) {}
+    }
 }
 
 #[tokio::test]
 async fn a_session_that_is_on_its_way_is_deleted_too() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let sessions = Arc::new(Mutex::new(BTreeSet::from(["default".to_owned()])));
-    let (made, mut making) = mpsc::unbounded_channel();
-    let may = Arc::new(Notify::new());
-    let target = slow_target(sessions.clone(), made, may.clone());
-    tokio::spawn(async move { axum::serve(listener, target).await.unwrap() });
-    let mut suite = Command::new(env!("CARGO_BIN_EXE_conformance"))
-        .args(["run", "--target", &url, "--timeout", "60s", "sessions/"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    making.recv().await.unwrap();
-    let pid = suite.id().unwrap().to_string();
-    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
-    let mut said = BufReader::new(suite.stderr.take().unwrap()).lines();
-    while !said.next_line().await.unwrap().unwrap().contains("putting the target back") {}
+    let mut slow = Slow::start().await;
+    let mut suite = slow.asked_by(&["run", "sessions/"]).await;
+    suite.interrupt().await;
+    suite.says("putting the target back").await;
     // All that are on their way, and each that comes meanwhile.
+    let may = slow.may.clone();
     let releasing = tokio::spawn(async move {
         loop {
             may.notify_waiters();
@@ -110,7 +149,47 @@ async fn a_session_that_is_on_its_way_is_deleted_too() {
             tokio::task::yield_now().await;
         }
     });
-    assert_eq!(suite.wait().await.unwrap().code(), Some(130));
+    assert_eq!(suite.process.wait().await.unwrap().code(), Some(130));
     releasing.abort();
-    assert_eq!(*sessions.lock().unwrap(), BTreeSet::from(["default".to_owned()]));
+    assert_eq!(*slow.sessions.lock().unwrap(), BTreeSet::from(["default".to_owned()]));
+}
+
+#[tokio::test]
+async fn who_interrupts_twice_does_not_wait_for_a_slow_target() {
+    let hello = r#"{"ok":true,"abilities":["presence","people","groups","raw","newSessions"]}"#;
+    let driver = format!("exec:read line; echo '{hello}'; exec cat");
+    for args in [&["run", "sessions/"][..], &["fuzz", "--driver", &driver]] {
+        let mut slow = Slow::start().await;
+        let mut suite = slow.asked_by(args).await;
+        suite.interrupt().await;
+        suite.says("putting the target back").await;
+        suite.interrupt().await;
+        suite.says("not put back").await;
+        assert_eq!(suite.process.wait().await.unwrap().code(), Some(130));
+    }
+}
+
+/// It makes a session only when the suite has long given up, and deletes it.
+#[tokio::test]
+async fn a_session_that_is_made_too_late_is_deleted_at_the_end() {
+    let (late, sessions) = (Sessions::default(), Sessions::default());
+    let asked = late.clone();
+    let create = async move |Json(body): Json<Value>| {
+        asked.lock().unwrap().insert(body["name"].as_str().unwrap().to_owned());
+        std::future::pending::<()>().await;
+    };
+    let made = sessions.clone();
+    let delete = async move |Path(name): Path<String>| {
+        if late.lock().unwrap().remove(&name) {
+            made.lock().unwrap().insert(name);
+        } else {
+            made.lock().unwrap().remove(&name);
+        }
+    };
+    let url = serve(Sessions::default(), post(create), routing::delete(delete)).await;
+    let args = ["run", "--target", &url, "--timeout", "100ms", "sessions/create"];
+    let (code, out, error) = ended(&args).await;
+    assert_eq!(code, Some(0), "{out}{error}");
+    assert!(out.contains("nothing within 100 ms"), "{out}");
+    assert_eq!(*sessions.lock().unwrap(), BTreeSet::new());
 }

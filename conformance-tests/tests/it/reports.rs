@@ -2,7 +2,7 @@
 
 use std::{fs::OpenOptions, process::Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     command::{conformance, ended, run},
@@ -13,7 +13,7 @@ const CHECK: &str = "presence/get-all/answers-200-with-an-array";
 
 #[tokio::test]
 async fn all_reports_of_a_run_can_be_read() {
-    let ours = Ours::start().await;
+    let ours = Ours::start_with(json!({})).await;
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (junit, html, tap) = (file("r.xml"), file("r.html"), file("r.tap"));
