@@ -19,6 +19,7 @@ use crate::{
     Check, Environment, Target,
     driver::{Action, DriverError, Step},
     ids::Ids,
+    patience::Patience,
     target::Answer,
     trace::{Trace, Traced},
     verdict::{Failure, Halt, Verdict},
@@ -29,6 +30,8 @@ use crate::{
 pub struct Context {
     pub(crate) environment: Arc<Environment>,
     pub(crate) trace: Trace,
+    /// How long the check is waited for; the driver's steps do not count.
+    pub(crate) patience: Patience,
     check: &'static str,
     session: String,
     ids: Arc<Mutex<Ids>>,
@@ -43,7 +46,8 @@ impl Context {
     pub(crate) fn named(environment: Arc<Environment>, name: &str) -> Self {
         let ids = Arc::new(Mutex::new(Ids::new(environment.settings.seed, name)));
         let session = environment.settings.session.clone();
-        Self { environment, trace: Trace::default(), check: "", session, ids }
+        let (trace, patience) = (Trace::default(), Patience::default());
+        Self { environment, trace, patience, check: "", session, ids }
     }
 
     /// The same check, on another session.
@@ -107,7 +111,7 @@ impl Context {
     /// Has the driver do something; what it cannot do is a reason to skip.
     pub(crate) async fn act(&self, action: Action) -> Verdict<Value> {
         let step = Step { session: self.session.clone(), action };
-        let result = self.environment.driver.perform(&step).await;
+        let result = self.patience.pause(self.environment.driver.perform(&step)).await;
         self.trace.add(Traced::Step {
             step: serde_json::to_string(&step).unwrap_or_default(),
             result: match &result {

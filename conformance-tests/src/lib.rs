@@ -34,6 +34,7 @@ pub mod driver;
 mod environment;
 pub mod fuzz;
 mod ids;
+mod patience;
 mod receiver;
 pub mod report;
 mod run;

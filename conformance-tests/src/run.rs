@@ -2,10 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout},
-};
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Check, Context, Environment, Level, Need, Outcome, Report,
@@ -110,10 +107,7 @@ async fn try_one(
     }
     let context = Context::new(Arc::clone(environment), check);
     let limit = environment.settings.timeout * 8 + Duration::from_secs(10);
-    let verdict = match timeout(limit, (check.run)(context.clone())).await {
-        Ok(verdict) => verdict,
-        Err(_) => Err(Failure::new("an end", format!("none within {} s", limit.as_secs())).into()),
-    };
+    let verdict = verdict(&context, check, limit).await;
     environment.put_back(check.id).await;
     let outcome = outcome(check, &verdict, known, strict);
     let (failure, reason) = match verdict {
@@ -125,6 +119,15 @@ async fn try_one(
     Entry { check, outcome, took: started.elapsed(), failure, reason, trace: context.trace.take() }
 }
 
+/// How the check ends; that it does not is the target's fault, for what the driver takes does not count.
+async fn verdict(context: &Context, check: &Check, limit: Duration) -> Verdict {
+    let ended = context.patience.within(limit, (check.run)(context.clone())).await;
+    ended.unwrap_or_else(|| {
+        let none = format!("none within {} s", limit.as_secs());
+        Err(Failure::new("an end", none).into())
+    })
+}
+
 fn outcome(check: &Check, verdict: &Verdict, known: bool, strict: bool) -> Outcome {
     match verdict {
         Ok(()) if known => Outcome::UnexpectedPass,
@@ -134,5 +137,69 @@ fn outcome(check: &Check, verdict: &Verdict, known: bool, strict: bool) -> Outco
         Err(Halt::Failed(_)) if known => Outcome::KnownFailure,
         Err(Halt::Failed(_)) if check.level == Level::Must || strict => Outcome::Fail,
         Err(Halt::Failed(_)) => Outcome::Warn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use futures_util::future::BoxFuture;
+    use serde_json::Value;
+    use tokio::time::sleep;
+
+    use super::verdict;
+    use crate::{
+        Ability, Check, Context, Driver, Environment, Receiver, Settings, Target,
+        driver::{Action, DriverError, Step},
+        verdict::Halt,
+    };
+
+    const LIMIT: Duration = Duration::from_millis(20);
+
+    /// Takes longer than the check may.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl Driver for Slow {
+        fn name(&self) -> &str {
+            "slow"
+        }
+
+        fn abilities(&self) -> &[Ability] {
+            &[]
+        }
+
+        fn perform<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Value, DriverError>> {
+            Box::pin(async move {
+                sleep(LIMIT * 5).await;
+                match step.action {
+                    Action::Sent => Ok(Value::Null),
+                    _ => Err(DriverError::failed("too slow")),
+                }
+            })
+        }
+    }
+
+    async fn of(check: Check) -> Result<(), Halt> {
+        let nobody = Target::new("http://127.0.0.1:1", None, LIMIT).unwrap();
+        let receiver = Receiver::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+        let settings = Settings::new("default", LIMIT);
+        let environment = Environment::prepare(nobody, Box::new(Slow), receiver, settings).await;
+        let context = Context::new(Arc::new(environment), &check);
+        verdict(&context, &check, LIMIT).await
+    }
+
+    #[tokio::test]
+    async fn a_slow_driver_is_not_the_targets_fault() {
+        let step = |action| Check::must("a/check", "", action);
+        let waits = step(|cx| Box::pin(async move { cx.act(Action::Sent).await.map(|_| ()) }));
+        assert!(of(waits).await.is_ok());
+        let fails = step(|cx| {
+            Box::pin(async move { cx.act(Action::Faults { send: None }).await.map(|_| ()) })
+        });
+        assert!(matches!(of(fails).await, Err(Halt::Driver(_))));
+        let hangs = step(|_| Box::pin(std::future::pending()));
+        assert!(matches!(of(hangs).await, Err(Halt::Failed(_))));
     }
 }
