@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    Ability, Check, Driver, Entry, Need, Receiver, Report, Target,
+    Ability, Check, Driver, Entry, Need, Receiver, Target,
     driver::{Action, Step},
     receiver::{Delivery, Hook},
     trace::Trace,
@@ -200,15 +200,14 @@ impl Environment {
         }
     }
 
-    /// What may be amiss when webhooks were asked for and none at all has come.
-    pub fn advice(&self, report: &Report) -> Option<String> {
-        let asked =
-            |entry: &Entry| entry.check.needs.contains(&Need::Webhook) && entry.failure.is_some();
-        let silent = report.entries.iter().any(asked) && self.receiver.is_silent();
-        silent.then(|| {
+    /// What may be amiss when checks failed and none of the webhooks that they asked for has come.
+    pub(crate) fn advice(&self, entries: &[Entry]) -> Option<String> {
+        let failed = entries.iter().any(|entry| entry.failure.is_some());
+        let asked = self.settings.webhook_configured || self.receiver.has_hooks();
+        (failed && asked && self.receiver.is_silent()).then(|| {
             format!(
-                "no webhook has come to {} at all: can the target reach that address? See --bind and \
-                 --advertise",
+                "No webhook has come to {} at all: the target may not reach that address; see --bind and \
+                 --advertise.",
                 self.receiver.url()
             )
         })

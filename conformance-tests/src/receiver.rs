@@ -131,6 +131,11 @@ impl Receiver {
         self.inbox.lock().values().all(|mailbox| mailbox.deliveries.is_empty())
     }
 
+    /// Whether anybody asked for an address of its own.
+    pub(crate) fn has_hooks(&self) -> bool {
+        self.made.load(Ordering::Relaxed) > 0
+    }
+
     /// A new address of its own, whose deliveries are kept apart.
     pub(crate) fn hook(&self) -> Hook {
         let path = format!("/hooks/{}", self.made.fetch_add(1, Ordering::Relaxed));

@@ -28,6 +28,8 @@ pub struct Report {
     pub strict: bool,
     /// How long it took.
     pub took: Duration,
+    /// What may be amiss with the set-up rather than with the target.
+    pub advice: Option<String>,
     /// Each check, in the order of the catalogue.
     pub entries: Vec<Entry>,
 }

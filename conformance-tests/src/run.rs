@@ -62,10 +62,11 @@ pub async fn run(
         }
     }
     environment.put_all_back().await;
-    let entries = entries
+    let entries: Vec<Entry> = entries
         .into_iter()
         .zip(&plan.checks)
-        .map(|(entry, check)| entry.unwrap_or_else(|| Entry::broken(check)));
+        .map(|(entry, check)| entry.unwrap_or_else(|| Entry::broken(check)))
+        .collect();
     Report {
         target: environment.target.url().to_owned(),
         session: environment.settings.session.clone(),
@@ -73,7 +74,8 @@ pub async fn run(
         seed: environment.settings.seed,
         strict: plan.strict,
         took: started.elapsed(),
-        entries: entries.collect(),
+        advice: environment.advice(&entries),
+        entries,
     }
 }
 

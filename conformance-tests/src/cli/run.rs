@@ -76,9 +76,6 @@ async fn check(args: Args) -> Result<u8, Ended> {
     };
     progress.finish_and_clear();
     write_all(&report, &args, outputs)?;
-    if let Some(advice) = environment.advice(&report) {
-        say(&advice);
-    }
     Ok(match (report.holds(), report.is_broken()) {
         (false, _) => FAILED,
         (true, true) => UNREACHABLE,

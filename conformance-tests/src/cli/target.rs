@@ -1,6 +1,10 @@
 //! The options that say what is checked and how it is reached.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use conformance_tests::{Environment, Receiver, Settings, Target, driver, driver::DriverError};
@@ -109,7 +113,7 @@ impl TargetArgs {
         };
         let fits = |uri: &http::Uri| {
             matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
+                && uri.host().is_some_and(|host| !host.is_empty() && !is_unspecified(host))
                 && matches!(uri.path(), "" | "/")
                 && uri.query().is_none()
         };
@@ -120,6 +124,12 @@ impl TargetArgs {
             ))),
         }
     }
+}
+
+/// Whether it means every address, which is nobody's in particular.
+fn is_unspecified(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address.is_unspecified())
 }
 
 /// A time that is not over at once.

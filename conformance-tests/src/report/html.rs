@@ -42,6 +42,7 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
         "headline": headline(report),
         "tone": if report.holds() && !report.is_broken() { "pass" } else { "fail" },
         "verdict": report.verdict(),
+        "advice": report.advice,
         "target": report.target,
         "session": report.session,
         "driver": report.driver,

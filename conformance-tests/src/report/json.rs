@@ -17,6 +17,7 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
         "tookMs": report.took.as_secs_f64() * 1000.0,
         "conforms": report.holds(),
         "verdict": report.verdict(),
+        "advice": report.advice,
         "counts": counts,
         "checks": report.entries.iter().map(entry).collect::<Vec<_>>(),
     });

@@ -12,6 +12,9 @@ pub(super) fn render(report: &Report) -> String {
     for (number, entry) in report.entries.iter().enumerate() {
         point(&mut text, number + 1, entry);
     }
+    if let Some(advice) = &report.advice {
+        let _ = writeln!(text, "# {advice}");
+    }
     let _ = writeln!(text, "# {}", report.verdict());
     let _ = writeln!(text, "# {}", report.counts());
     text

@@ -30,6 +30,9 @@ pub fn render(report: &Report, colour: bool) -> String {
         report.target, report.session, report.driver, report.seed
     );
     let _ = writeln!(text, "{}; {:.1} s", report.counts(), report.took.as_secs_f64());
+    if let Some(advice) = &report.advice {
+        let _ = writeln!(text, "{advice}");
+    }
     let fine = report.holds() && !report.is_broken();
     let outcome = if fine { Outcome::Pass } else { Outcome::Fail };
     let _ = writeln!(text, "{}", paint.outcome(outcome, &report.verdict()));

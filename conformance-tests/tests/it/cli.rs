@@ -40,7 +40,7 @@ async fn explain_coverage_has_each_statement_with_its_checks() {
 #[tokio::test]
 async fn wrong_usage_is_2_and_says_what_would_be_right() {
     let target = "http://127.0.0.1:1";
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 20] = [
         (
             &["explain", "presence/get-all/lists-direct-chat"],
             "did you mean presence/get-all/lists-direct-chats?",
@@ -58,7 +58,11 @@ async fn wrong_usage_is_2_and_says_what_would_be_right() {
         (&["run", "--target", target, "--timeout", "0s"], "expected more than no time"),
         (&["run", "--target", target, "--advertise", "foo"], "expected http://host:port"),
         (&["run", "--target", target, "--advertise", "http://a/b"], "expected http://host:port"),
+        (&["run", "--target", target, "--advertise", "http://a/?b"], "expected http://host:port"),
+        (&["run", "--target", target, "--advertise", "http://0.0.0.0:1"], "is no address"),
+        (&["run", "--target", target, "--advertise", "http://[::]:1"], "is no address"),
         (&["run", "--target", target, "--bind", "0.0.0.0:0"], "say with --advertise"),
+        (&["fuzz", "--target", target, "--bind", "[::]:0"], "say with --advertise"),
         (&["list", "presence/get-chatt"], "did you mean presence/get-chat?"),
         (&["list", "nope/"], "there is no check"),
         (&["explain", "nope"], "there is no check"),
@@ -117,6 +121,24 @@ async fn a_driver_that_says_nothing_is_named_and_not_waited_for() {
     let (code, out, error) = with(hello).await;
     assert_eq!(code, Some(3), "{out}{error}");
     assert!(out.contains("the driver failed: the command gave no answer within"), "{out}");
+}
+
+#[tokio::test]
+async fn an_address_that_the_target_does_not_reach_is_said_in_the_summary() {
+    let ours = Ours::start().await;
+    let nobody = ["--advertise", "http://127.0.0.1:1", "--timeout", "200ms"];
+    let advice = "No webhook has come to http://127.0.0.1:1 at all: the target may not reach that \
+                  address; see --bind and --advertise.";
+    // One of the session's own webhooks, and one of those that need a driver.
+    for check in ["webhook/session-status/is-sent", "webhook/presence-update/is-sent"] {
+        let (_, out, error) = run(&ours, &[&nobody[..], &[check]].concat()).await;
+        assert!(out.contains(&format!("\n{advice}\n")), "{check}: {out}{error}");
+    }
+    let args = [&nobody[..], &["webhook/session-status/is-sent", "--report", "tap=-"]].concat();
+    let (_, out, _) = run(&ours, &args).await;
+    assert!(out.contains(&format!("\n# {advice}\n")), "{out}");
+    let (_, out, _) = run(&ours, &["webhook/session-status/is-sent"]).await;
+    assert!(!out.contains("--advertise"), "{out}");
 }
 
 #[tokio::test]
