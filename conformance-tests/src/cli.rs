@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use conformance_tests::nearest;
+use conformance_tests::{Check, Profile, nearest, report::terminal::harmless, select};
 
 /// Check whether a WAHA-compatible server's presence API keeps the promises of the documentation.
 #[derive(Debug, Parser)]
@@ -90,6 +90,22 @@ fn no_such_check(id: &str) -> Ended {
     Ended::usage(anyhow::anyhow!("there is no check {id:?}{hint}"))
 }
 
+/// The checks of a profile whose names start so; each prefix must be of some check's name.
+fn chosen(profile: Profile, prefixes: &[String]) -> Result<Vec<&'static Check>, Ended> {
+    for prefix in prefixes {
+        if select(Profile::Extensions, std::slice::from_ref(prefix)).is_empty() {
+            return Err(no_such_check(prefix));
+        }
+    }
+    let checks = select(profile, prefixes);
+    if checks.is_empty() {
+        let wanted = prefixes.join(", ");
+        let cause = anyhow::anyhow!("the profile {profile} has no check {wanted}; see --profile");
+        return Err(Ended::usage(cause));
+    }
+    Ok(checks)
+}
+
 /// Prints to standard output; a reader that has gone away is no error.
 fn print(text: &str) -> Result<(), Ended> {
     let mut out = io::stdout().lock();
@@ -101,7 +117,7 @@ fn print(text: &str) -> Result<(), Ended> {
     }
 }
 
-/// Says something to the person at the terminal.
+/// Says something to the person at the terminal; what a target sent may be part of it.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
 }

@@ -96,16 +96,25 @@ impl Target {
                 Some(_) => "it refuses the API key (401)".to_owned(),
                 None => "it asks for an API key (401); give it as --api-key".to_owned(),
             }),
-            Ok(answer) if answer.status == 404 => self.knows(session).await,
             Ok(_) => Ok(()),
             Err(Halt::Failed(failure)) => Err(failure.actual),
             Err(halt) => Err(halt.to_string()),
         }
     }
 
-    /// Whether there is this session, as far as the target's list of sessions tells.
-    async fn knows(&self, session: &str) -> Result<(), String> {
-        let answer = self.get("/api/sessions?all=true").send(&Trace::default()).await;
+    /// Whether it has this session, as far as its sessions API tells.
+    ///
+    /// # Errors
+    ///
+    /// Says which sessions there are instead.
+    pub async fn has_session(&self, session: &str) -> Result<(), String> {
+        let trace = Trace::default();
+        let answer = self.get(format!("/api/sessions/{session}")).send(&trace).await;
+        if !answer.is_ok_and(|answer| answer.status == 404) {
+            return Ok(());
+        }
+        // A target that does not have the endpoint answers 404 as well, and has no list either.
+        let answer = self.get("/api/sessions?all=true").send(&trace).await;
         let sessions = answer.and_then(|answer| answer.is(200)?.json()).unwrap_or_default();
         let names = sessions.as_array().map(|list| list.iter().map(|it| it["name"].as_str()));
         let Some(names) = names.and_then(|names| names.collect::<Option<Vec<_>>>()) else {
@@ -115,7 +124,7 @@ impl Target {
             return Ok(());
         }
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Err(format!("it has no session {session:?}; it has {names}"))
+        Err(format!("there is no session {session:?}; there are {names}"))
     }
 
     /// A request to `path`, which starts with a slash.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use conformance_tests::{Level, Profile, catalogue, select};
+use conformance_tests::{Level, Profile, catalogue};
 
-use super::{Ended, no_such_check, print};
+use super::{Ended, chosen, print};
 
 /// List the checks, by section.
 #[derive(Debug, clap::Args)]
@@ -19,10 +19,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Ended> {
-    let checks = select(args.profile, &args.prefixes);
-    if let (true, Some(prefix)) = (checks.is_empty(), args.prefixes.first()) {
-        return Err(no_such_check(prefix));
-    }
+    let checks = chosen(args.profile, &args.prefixes)?;
     let mut text = String::new();
     let mut section = "";
     for check in &checks {

@@ -10,11 +10,10 @@ use anyhow::{Context, anyhow};
 use conformance_tests::{
     Entry, Environment, Outcome, Plan, Profile, Report, find, report,
     report::{Destination, terminal},
-    select,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Ended, FAILED, UNREACHABLE, no_such_check, print, say, target};
+use super::{Ended, FAILED, UNREACHABLE, chosen, no_such_check, print, say, target};
 
 /// Check a server, and report.
 #[derive(Debug, clap::Args)]
@@ -88,20 +87,8 @@ fn plan(args: &Args) -> Result<Plan, Ended> {
         Some(id) => vec![find(id).ok_or_else(|| no_such_check(id))?.id.to_owned()],
         None => args.prefixes.clone(),
     };
-    let checks = select(args.profile, &prefixes);
-    for prefix in &prefixes {
-        if !select(Profile::Extensions, std::slice::from_ref(prefix)).is_empty() {
-            continue;
-        }
-        return Err(no_such_check(prefix));
-    }
-    if checks.is_empty() {
-        let wanted = prefixes.join(", ");
-        let cause = anyhow!("the profile {} has no check {wanted}; see --profile", args.profile);
-        return Err(Ended::usage(cause));
-    }
     Ok(Plan {
-        checks,
+        checks: chosen(args.profile, &prefixes)?,
         strict: args.strict,
         known_failing: names(&args.known_failing)?,
         skip: names(&args.skip)?,

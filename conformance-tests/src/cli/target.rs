@@ -72,6 +72,8 @@ impl TargetArgs {
         reached.map_err(|why| {
             Ended::unreachable(anyhow!("failed to reach {}: {why}", target.url()))
         })?;
+        let has_session = target.has_session(&self.session).await;
+        has_session.map_err(|why| Ended::unreachable(anyhow!("{}: {why}", target.url())))?;
         let peer_key = self.peer_api_key.clone();
         let driver = driver::connect(&self.driver, &self.session, &target, peer_key).await;
         let driver = driver.map_err(|error| {

@@ -40,7 +40,7 @@ async fn explain_coverage_has_each_statement_with_its_checks() {
 #[tokio::test]
 async fn wrong_usage_is_2_and_says_what_would_be_right() {
     let target = "http://127.0.0.1:1";
-    let cases: [(&[&str], &str); 20] = [
+    let cases: [(&[&str], &str); 22] = [
         (
             &["explain", "presence/get-all/lists-direct-chat"],
             "did you mean presence/get-all/lists-direct-chats?",
@@ -65,6 +65,11 @@ async fn wrong_usage_is_2_and_says_what_would_be_right() {
         (&["fuzz", "--target", target, "--bind", "[::]:0"], "say with --advertise"),
         (&["list", "presence/get-chatt"], "did you mean presence/get-chat?"),
         (&["list", "nope/"], "there is no check"),
+        (&["list", "presence/", "nope/"], "there is no check \"nope/\""),
+        (
+            &["list", "--profile", "documentation", "presence/get-all/order"],
+            "the profile documentation has no check presence/get-all/order",
+        ),
         (&["explain", "nope"], "there is no check"),
         (&["frobnicate"], "unrecognized subcommand"),
     ];
@@ -147,7 +152,8 @@ async fn a_session_that_is_not_there_is_said_once() {
     let args = ["run", "--target", &ours.url, "--api-key", KEY, "--session", "nope"];
     let (code, out, error) = ended(&args).await;
     assert_eq!((code, out.as_str()), (Some(3), ""));
-    assert!(error.contains("it has no session \"nope\"; it has default, web"), "{error}");
+    let says = format!("{}: there is no session \"nope\"; there are default, web\n", ours.url);
+    assert!(error.ends_with(&says), "{error}");
 }
 
 #[tokio::test]

@@ -5,14 +5,27 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
     process::Command,
 };
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+use crate::command::ended;
 
 /// Runs the command against a server that treats each connection so.
 async fn against<F, Fut>(treat: F) -> Output
+where
+    F: Fn(TcpStream) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    against_with(treat, &[]).await
+}
+
+/// The same with more arguments.
+async fn against_with<F, Fut>(treat: F, more: &[&str]) -> Output
 where
     F: Fn(TcpStream) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -27,6 +40,7 @@ where
     let command = Command::new(env!("CARGO_BIN_EXE_conformance"))
         .args(["run", "--profile", "extensions", "--timeout", "500ms", "--settle", "10ms"])
         .args(["--target", &url])
+        .args(more)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -147,7 +161,27 @@ async fn nobody_there_is_not_reached() {
 #[tokio::test]
 async fn what_a_target_sends_does_not_reach_the_terminal_as_it_is() {
     let page = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n\x1b[2J\x1b[31mhey";
-    let output = against(move |stream| answer(stream, page)).await;
-    assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b));
-    assert!(text(&output).contains("\\u{1b}[2J"), "{}", text(&output));
+    let traced = ["--trace", "presence/get-all/answers-200-with-an-array"];
+    for more in [&[][..], &["--report", "tap=-"], &traced] {
+        let output = against_with(move |stream| answer(stream, page), more).await;
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{more:?}");
+        assert!(text(&output).contains("\\u{1b}[2J"), "{}", text(&output));
+    }
+}
+
+/// A target that does not say by 404 that there is no such session, and whose others have odd names.
+#[tokio::test]
+async fn a_session_that_a_stranger_does_not_have_is_said_at_once() {
+    let stranger = MockServer::start().await;
+    let answers = |of: &str, status, body: Value| {
+        let answer = ResponseTemplate::new(status).set_body_json(body);
+        Mock::given(path(of)).respond_with(answer).mount(&stranger)
+    };
+    answers("/api/default/presence/", 422, json!({})).await;
+    answers("/api/sessions/default", 404, json!({})).await;
+    answers("/api/sessions", 200, json!([{ "name": "a" }, { "name": "\x1b[2J" }])).await;
+    let (code, out, error) = ended(&["run", "--target", &stranger.uri()]).await;
+    assert_eq!((code, out.as_str()), (Some(3), ""), "{error}");
+    let says = "there is no session \"default\"; there are a, \\u{1b}[2J\n";
+    assert!(error.ends_with(says), "{error}");
 }
