@@ -95,12 +95,12 @@ mod tests {
     const LIMIT: Duration = Duration::from_millis(20);
     const LONGER: Duration = Duration::from_millis(100);
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn work_that_does_not_end_is_given_up() {
         assert_eq!(Patience::default().within(LIMIT, pending::<()>()).await, None);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn pauses_do_not_count_and_what_follows_does() {
         let patience = Patience::default();
         let pauses = async {
