@@ -111,7 +111,7 @@ async fn a_driver_that_says_nothing_is_named_and_not_waited_for() {
     let ours = Ours::start().await;
     let with = |driver: &'static str| {
         let url = ours.url.clone();
-        let more = ["--timeout", "200ms", "presence/get-chat/direct-chat-has-one-participant"];
+        let more = ["--timeout", "1s", "presence/get-chat/direct-chat-has-one-participant"];
         async move {
             let mut args = vec!["run", "--target", &url, "--api-key", KEY, "--driver", driver];
             args.extend(more);
@@ -131,7 +131,7 @@ async fn a_driver_that_says_nothing_is_named_and_not_waited_for() {
 #[tokio::test]
 async fn an_address_that_the_target_does_not_reach_is_said_in_the_summary() {
     let ours = Ours::start().await;
-    let nobody = ["--advertise", "http://127.0.0.1:1", "--timeout", "200ms"];
+    let nobody = ["--advertise", "http://127.0.0.1:1", "--timeout", "1s"];
     let advice = "No webhook has come to http://127.0.0.1:1 at all: the target may not reach that \
                   address; see --bind and --advertise.";
     // One of the session's own webhooks, and one of those that need a driver.

@@ -187,9 +187,9 @@ async fn a_session_that_is_made_too_late_is_deleted_at_the_end() {
         }
     };
     let url = serve(Sessions::default(), post(create), routing::delete(delete)).await;
-    let args = ["run", "--target", &url, "--timeout", "100ms", "sessions/create"];
+    let args = ["run", "--target", &url, "--timeout", "1s", "sessions/create"];
     let (code, out, error) = ended(&args).await;
     assert_eq!(code, Some(0), "{out}{error}");
-    assert!(out.contains("nothing within 100 ms"), "{out}");
+    assert!(out.contains("nothing within 1000 ms"), "{out}");
     assert_eq!(*sessions.lock().unwrap(), BTreeSet::new());
 }
