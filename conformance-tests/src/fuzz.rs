@@ -7,7 +7,10 @@ mod model;
 mod play;
 mod scenario;
 
-use std::sync::Arc;
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 use proptest::{
     collection::vec,
@@ -19,7 +22,7 @@ pub use act::{Act, Told};
 pub use model::{Model, Record};
 pub use scenario::to_toml;
 
-use crate::{Ability, Environment, Failure, Need, Settings, trace::quoted};
+use crate::{Ability, Environment, Failure, Halt, Need, Settings, trace::quoted};
 
 /// How much is tried, and how strictly it is judged.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,8 @@ pub enum Found {
     Counterexample(Counterexample),
     /// Nothing could be tried, and why.
     Impossible(String),
+    /// The driver broke down, and how.
+    Broken(String),
 }
 
 /// A shortest sequence whose end is not what the model says.
@@ -89,24 +94,36 @@ pub fn fuzz(
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let strategy = vec(act::any(environment), 1..=effort.length.max(1));
-    let mut played = 0;
-    let mut failed = None;
-    let counted = std::cell::RefCell::new((&mut played, &mut failed, &mut progress));
+    let (played, progress) = (Cell::new(0), RefCell::new(&mut progress));
+    let (failed, untried) = (RefCell::new(None), RefCell::new(None));
     let result = runner.run(&strategy, |acts| {
-        let mut counted = counted.borrow_mut();
-        let number = *counted.0;
-        *counted.0 += 1;
-        (counted.2)(number);
-        match handle.block_on(play::play(environment, number, &acts, effort.strict)) {
-            Ok(()) => Ok(()),
-            Err(failure) => {
-                let reason = failure.to_string();
-                *counted.1 = Some(failure);
-                Err(TestCaseError::fail(reason))
-            }
+        if untried.borrow().is_some() {
+            return Err(TestCaseError::fail("there is nothing to shrink"));
         }
+        let number = played.replace(played.get() + 1);
+        (progress.borrow_mut())(number);
+        let halt = match handle.block_on(play::play(environment, number, &acts, effort.strict)) {
+            Ok(()) => return Ok(()),
+            Err(halt) => halt,
+        };
+        let reason = halt.to_string();
+        let ended = match halt {
+            Halt::Failed(failure) => {
+                failed.replace(Some(*failure));
+                return Err(TestCaseError::fail(reason));
+            }
+            // While a failure is shrunk this sequence does not show it.
+            _ if failed.borrow().is_some() => return Ok(()),
+            Halt::Skipped(why) => Found::Impossible(why),
+            Halt::Driver(_) => Found::Broken(reason.clone()),
+        };
+        untried.replace(Some(ended));
+        Err(TestCaseError::fail(reason))
     });
-    match (result, failed) {
+    if let Some(untried) = untried.into_inner() {
+        return untried;
+    }
+    match (result, failed.into_inner()) {
         (Ok(()), _) => Found::Nothing,
         (Err(TestError::Fail(_, acts)), Some(failure)) => {
             let again = command(environment, effort);

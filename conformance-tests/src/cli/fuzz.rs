@@ -11,7 +11,7 @@ use conformance_tests::{
 use tokio::runtime::Handle;
 
 use super::{
-    Ended, FAILED, USAGE, print,
+    Ended, FAILED, UNREACHABLE, USAGE, print,
     run::{interrupted, stopped},
     say, target,
 };
@@ -72,6 +72,10 @@ async fn search(args: Args) -> Result<u8, Ended> {
         Found::Impossible(why) => {
             say(&format!("error: nothing can be tried: {why}"));
             Ok(USAGE)
+        }
+        Found::Broken(why) => {
+            say(&format!("error: it cannot be said: {why}"));
+            Ok(UNREACHABLE)
         }
         Found::Counterexample(found) => {
             let text = told(&found, seed);

@@ -14,7 +14,7 @@
 #![doc = include_str!("../../examples/exec_driver.py")]
 //! ```
 
-use std::{process::Stdio, time::Duration};
+use std::{io::ErrorKind, process::Stdio, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -111,14 +111,17 @@ impl Pipe {
 
     async fn exchange(&mut self, line: &Value) -> Result<Value, DriverError> {
         let failed = |error: std::io::Error| DriverError::failed(format!("the command: {error}"));
-        // A command that has ended may have said why.
         let written = self.to.write_all(format!("{line}\n").as_bytes()).await;
         let flushed = self.to.flush().await;
+        // A command that has ended takes nothing any more, and may have said why before.
+        if let Err(error) = written.and(flushed)
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            return Err(failed(error));
+        }
         let Some(answer) = self.from.next_line().await.map_err(failed)? else {
-            written.and(flushed).map_err(failed)?;
-            return Err(DriverError::failed(format!(
-                "the command ended without an answer to {line}"
-            )));
+            let ended = format!("the command ended without an answer to {line}");
+            return Err(DriverError::failed(ended));
         };
         let answer: Value = serde_json::from_str(&answer).map_err(|error| {
             DriverError::failed(format!("the command answered {answer:?}: {error}"))

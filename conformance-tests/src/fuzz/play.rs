@@ -14,7 +14,7 @@ use crate::{
     context::entry,
     driver::{Action, LastSeen},
     receiver::{Delivery, Hook, Reply},
-    verdict::{Halt, Verdict, same},
+    verdict::{Verdict, same},
 };
 
 /// Plays one sequence, with people of its own; the failure says what differs.
@@ -23,16 +23,9 @@ pub(super) async fn play(
     number: u32,
     acts: &[Act],
     strict: bool,
-) -> Result<(), Failure> {
+) -> Verdict {
     let cx = Context::named(Arc::clone(environment), &format!("fuzz {number}"));
-    match Play::new(cx, strict).await {
-        Ok(mut play) => play.run(acts).await,
-        Err(halt) => Err(halt),
-    }
-    .map_err(|halt| match halt {
-        Halt::Failed(failure) => *failure,
-        Halt::Skipped(why) | Halt::Driver(why) => Failure::new("a step that works", why),
-    })
+    Play::new(cx, strict).await?.run(acts).await
 }
 
 struct Play {

@@ -242,6 +242,17 @@ async fn the_example_of_an_exec_driver_drives() {
 }
 
 #[tokio::test]
+async fn a_driver_that_breaks_down_is_no_counterexample() {
+    let ours = Ours::start().await;
+    let hello = r#"{"ok":true,"abilities":["presence","people","groups","raw","newSessions"]}"#;
+    let driver = format!("exec:read line; echo '{hello}'");
+    let args = ["fuzz", "--target", &ours.url, "--api-key", KEY, "--driver", &driver];
+    let (code, out, error) = ended(&[&args[..], &["--scenario", "-"]].concat()).await;
+    assert_eq!((code, out.as_str()), (Some(3), ""), "{error}");
+    assert!(error.contains("the driver failed: the command ended"), "{error}");
+}
+
+#[tokio::test]
 async fn a_driver_that_breaks_down_is_3() {
     let ours = Ours::start().await;
     let hello = r#"{"ok":true,"abilities":["presence","people"]}"#;
