@@ -1,5 +1,7 @@
 //! Where events leave the gateway: from a session's worker to webhooks and WebSockets.
 
+mod drain;
+
 use std::{
     fmt,
     sync::{
@@ -13,6 +15,8 @@ use indexmap::IndexMap;
 use parking_lot::RwLock;
 use tokio::{runtime::Handle, sync::Notify};
 
+pub(crate) use self::drain::Deadline;
+pub use self::drain::Leftovers;
 use crate::{
     clock::Clock,
     egress::Egress,
@@ -61,26 +65,6 @@ impl Default for DeliverySettings {
             egress: Egress::default(),
             tls: Tls::default(),
         }
-    }
-}
-
-/// What was not delivered when the gateway ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Leftovers {
-    /// How many events webhooks did not get, counted for each endpoint that lacks them.
-    pub webhook_events: usize,
-    /// How many events WebSockets did not get.
-    pub socket_events: usize,
-    /// The endpoints that lack events.
-    pub endpoints: Vec<String>,
-}
-
-impl Leftovers {
-    /// Whether everything was delivered.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.webhook_events + self.socket_events == 0
     }
 }
 
@@ -218,44 +202,6 @@ impl EventBus {
     /// Shows every event to `observer`, on the thread that emits it.
     pub fn observe(&self, observer: impl Fn(&EmittedEvent) + Send + Sync + 'static) {
         self.0.observers.write().push(Box::new(observer));
-    }
-
-    /// Takes no more events and delivers what waits, for at most so long in the world's time; then
-    /// drops the rest, says how much it was, and closes WebSockets.
-    pub async fn drain(&self, patience: Duration) -> Leftovers {
-        let bus = &*self.0;
-        bus.around.draining.store(true, Ordering::SeqCst);
-        // Whoever is emitting just now holds this lock.
-        let endpoints = bus.receivers.write().all();
-        endpoints.iter().for_each(|endpoint| endpoint.hurry());
-        let delivered = async {
-            loop {
-                let emptied = bus.around.emptied.notified();
-                tokio::pin!(emptied);
-                emptied.as_mut().enable();
-                let sockets = bus.receivers.read().sockets.iter().any(|s| s.pending() > 0);
-                if !sockets && endpoints.iter().all(|endpoint| endpoint.pending() == 0) {
-                    return;
-                }
-                emptied.await;
-            }
-        };
-        // In time or not: what is left is counted below.
-        let _ = tokio::time::timeout(patience, delivered).await;
-        let mut leftovers = Leftovers::default();
-        for endpoint in endpoints {
-            let pending = endpoint.pending();
-            if pending > 0 {
-                leftovers.webhook_events += pending;
-                leftovers.endpoints.push(endpoint.health().endpoint);
-            }
-            endpoint.abandon();
-        }
-        for socket in &bus.receivers.read().sockets {
-            leftovers.socket_events += socket.pending();
-            socket.close();
-        }
-        leftovers
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

@@ -19,7 +19,10 @@ use std::{
 use axum::{
     extract::{
         RawQuery,
-        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
+        ws::{
+            CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code,
+            rejection::WebSocketUpgradeRejection,
+        },
     },
     routing::{MethodRouter, get},
 };
@@ -30,7 +33,8 @@ use tokio::sync::Notify;
 
 use crate::{
     envelope::EmittedEvent,
-    event_bus::EventBus,
+    event_bus::{Deadline, EventBus},
+    http_error::HttpError,
     metrics::{Depth, Metrics, Row},
     webhook::lane::{Lanes, Limits, Taken},
 };
@@ -50,6 +54,8 @@ const BATCH: usize = 64;
 /// How much a client may send; it has nothing to say.
 const MESSAGE_LIMIT: usize = 64 * 1024;
 
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
 /// The route for WebSockets, to be mounted behind the API key. `known` says which sessions there
 /// are.
 pub fn route<S>(
@@ -59,16 +65,19 @@ pub fn route<S>(
 where
     S: Clone + Send + Sync + 'static,
 {
-    get(move |RawQuery(query): RawQuery, upgrade: WebSocketUpgrade| async move {
+    get(move |RawQuery(query): RawQuery, upgrade: Upgrade| async move {
+        let upgrade = upgrade.map_err(|error| HttpError::new(error.status(), error.body_text()))?;
         // Before the answer, so that a client whose socket is open misses nothing from then on.
         let subscriber = Filter::parse(query.as_deref().unwrap_or_default(), &known)
             .map(|filter| Subscriber::new(bus, filter));
-        upgrade.max_message_size(MESSAGE_LIMIT).on_upgrade(move |socket| async move {
-            match subscriber {
-                Ok(subscriber) => serve(subscriber, socket).await,
-                Err(reason) => refuse(socket, reason).await,
-            }
-        })
+        Ok::<_, HttpError>(upgrade.max_message_size(MESSAGE_LIMIT).on_upgrade(
+            move |socket| async move {
+                match subscriber {
+                    Ok(subscriber) => serve(subscriber, socket).await,
+                    Err(reason) => refuse(socket, reason).await,
+                }
+            },
+        ))
     })
 }
 
@@ -161,6 +170,16 @@ impl Socket {
     pub(crate) fn pending(&self) -> usize {
         let waiting = self.waiting.lock();
         waiting.0.waiting() + waiting.0.in_flight()
+    }
+
+    /// Folds what waits if it is too much for `deadline`.
+    pub(crate) fn hurry_for(&self, deadline: Deadline) {
+        let mut waiting = self.waiting.lock();
+        let (lanes, depth) = &mut *waiting;
+        if deadline.is_short_for(lanes.longest(), None) {
+            lanes.fold();
+            self.row.moved(depth, Depth::of(lanes));
+        }
     }
 
     pub(crate) fn close(&self) {

@@ -43,7 +43,7 @@ use hyper::{
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::Instant};
 use tower::{Service, ServiceExt};
 
 use super::{
@@ -266,9 +266,10 @@ pub(crate) async fn work(endpoint: Arc<Endpoint>) {
             Job::Send { taken, target, probe } => {
                 let request = target.request(&taken.update.event, taken.folded);
                 let now_ms = endpoint.now_ms();
+                let asked = Instant::now();
                 let dialer = endpoint.dialer();
                 let outcome = dialer.send(&mut connection, &target, request, now_ms).await;
-                endpoint.finish(taken, &target, probe, outcome);
+                endpoint.finish(taken, &target, probe, outcome, asked.elapsed());
                 // Other tasks, the receiver of a test among them, need their turn too.
                 tokio::task::consume_budget().await;
             }

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     clock::Clock,
     envelope::{Chance, EmittedEvent},
+    event_bus::Deadline,
     metrics::{Depth, Row},
 };
 
@@ -109,6 +110,8 @@ struct State {
     timing: bool,
     retired: bool,
     chance: Chance,
+    /// How long it took to answer lately, in the world's time.
+    answer_time: Option<Duration>,
     last_error: Option<String>,
     depth: Depth,
 }
@@ -135,6 +138,7 @@ impl Endpoint {
                 timing: false,
                 retired: false,
                 chance: Chance::new(seed),
+                answer_time: None,
                 last_error: None,
                 depth: Depth::default(),
             }),
@@ -196,13 +200,24 @@ impl Endpoint {
         self.show(&mut state);
     }
 
-    /// Tries at once what waits for its time: the end is near.
+    /// Tries at once what waits for its time.
     pub(crate) fn hurry(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        self.wake_all(&mut state);
         state.breaker.tick(u64::MAX);
-        let workers = self.around.in_flight;
-        self.rouse(&mut state, workers);
+        self.wake_all(&mut state);
+    }
+
+    /// Tries at once what waits for its time, and folds it if it is too much for `deadline`.
+    pub(crate) fn hurry_for(self: &Arc<Self>, deadline: Deadline) {
+        let mut state = self.state.lock();
+        let rounds = state.lanes.waiting().div_ceil(self.around.in_flight);
+        let rounds = rounds.max(state.lanes.longest());
+        if deadline.is_short_for(rounds, state.answer_time) {
+            state.lanes.fold();
+            self.show(&mut state);
+        }
+        drop(state);
+        self.hurry();
     }
 
     /// How many events are not delivered yet.
@@ -316,9 +331,6 @@ impl Endpoint {
         now_ms: u64,
         delay: Duration,
     ) {
-        // Near the end there is no later; but a receiver that refuses is not hammered either.
-        let ending = self.around.draining.load(Ordering::Relaxed);
-        let delay = if ending { delay.min(Duration::from_secs(1)) } else { delay };
         state.timers.insert((due(now_ms, delay), parked));
         self.watch_the_clock(state);
     }
@@ -362,6 +374,12 @@ impl Endpoint {
 }
 
 impl State {
+    /// The receiver took so long to answer.
+    fn answered_after(&mut self, time: Duration) {
+        let before = self.answer_time.unwrap_or(time);
+        self.answer_time = Some((before * 7 + time) / 8);
+    }
+
     fn next_deadline(&self) -> Option<u64> {
         if self.retired {
             return None;

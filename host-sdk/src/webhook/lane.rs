@@ -257,6 +257,13 @@ impl<T: Update> Lanes<T> {
         woken
     }
 
+    /// Folds all lanes, from here on as if their depth were zero: what is left is the last state of
+    /// every key, and what never folds.
+    pub fn fold(&mut self) {
+        self.limits.lane_depth = 0;
+        self.fold_all();
+    }
+
     /// Drops all that waits. What is in flight ends as it would have.
     pub fn clear(&mut self) {
         for lane in self.lanes.values_mut() {
@@ -291,6 +298,13 @@ impl<T: Update> Lanes<T> {
     #[must_use]
     pub fn lanes(&self) -> usize {
         self.lanes.len()
+    }
+
+    /// How many updates wait in the lane that has most.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        let waiting = self.lanes.values().map(|lane| lane.fifo.len() + lane.folding.len());
+        waiting.max().unwrap_or(0)
     }
 
     /// How many bytes wait or are in flight.
@@ -370,6 +384,10 @@ impl<T: Update> Lanes<T> {
             return;
         }
         self.pressed = true;
+        self.fold_all();
+    }
+
+    fn fold_all(&mut self) {
         let mut freed = Freed::default();
         self.lanes.values_mut().for_each(|lane| lane.folding.fold_to(0, &mut freed));
         self.folded(&freed);

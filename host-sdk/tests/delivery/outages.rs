@@ -198,3 +198,49 @@ async fn what_waits_for_its_time_is_tried_at_once_when_the_end_is_near() {
     stage.clock.advance(Duration::from_secs(3600), &Activity::new()).await;
     assert!(receiver.at_hand().is_none(), "nothing is taken after the end");
 }
+
+#[tokio::test]
+async fn a_receiver_that_comes_back_while_the_gateway_ends_gets_what_waits() {
+    let port = Receiver::start().await.kill().await;
+    let stage = Stage::with(vec![port.webhook()]);
+    stage.emit("chat", "key", 1);
+    while stage.bus.health()[0].up {
+        stage.wait_out().await;
+    }
+    let failures = stage.count("retried_total");
+    let mut draining = Box::pin(stage.bus.drain(Duration::from_secs(30)));
+    // The clock stands still, and the first probe finds nobody.
+    while stage.count("retried_total") == failures {
+        assert!(draining.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    let mut receiver = Receiver::start_at(port);
+    let (leftovers, got) = tokio::join!(draining, receiver.take(1));
+    assert_eq!((leftovers.is_empty(), got), (true, numbers(1..=1)));
+}
+
+#[tokio::test]
+async fn a_receiver_too_slow_for_the_end_gets_the_last_states() {
+    let mut receiver = Receiver::start().await;
+    let stage = Stage::with(vec![receiver.webhook()]);
+    for payload in 1..=20 {
+        stage.emit("chat", "key", payload);
+    }
+    let first = receiver.next().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    first.answer(200);
+    let second = receiver.next().await;
+    // 18 times 10 s are more than there is.
+    let drain = tokio::spawn({
+        let bus = stage.bus.clone();
+        async move { bus.drain(Duration::from_secs(30)).await }
+    });
+    while stage.count("conflated_total") < 17 {
+        tokio::task::yield_now().await;
+    }
+    second.answer(200);
+    assert_eq!(receiver.take(1).await, [20]);
+    assert!(drain.await.unwrap().is_empty());
+}

@@ -10,19 +10,21 @@ use crate::webhook::{
 };
 
 impl Endpoint {
-    /// Draws the consequences of a request's outcome.
+    /// Draws the consequences of a request's outcome, which came after `answer_time`.
     pub(crate) fn finish(
         self: &Arc<Self>,
         taken: Taken<Outgoing>,
         target: &Target,
         probe: bool,
         outcome: Outcome,
+        answer_time: Duration,
     ) {
         let now_ms = self.now_ms();
         match outcome {
             Outcome::Delivered => {
                 self.row.delivered(now_ms.saturating_sub(taken.update.event.timestamp_ms));
                 let mut state = self.state.lock();
+                state.answered_after(answer_time);
                 state.lanes.delivered(taken.ticket);
                 state.last_error = None;
                 if state.breaker.answered() {
@@ -34,6 +36,7 @@ impl Endpoint {
                 let reason = format!("answered {status}");
                 self.log_failure(&taken, &reason);
                 let mut state = self.state.lock();
+                state.answered_after(answer_time);
                 if state.breaker.answered() {
                     self.closed(&mut state);
                 }

@@ -73,6 +73,11 @@ impl<T: Update> Folding<T> {
         self.queue.is_empty() && self.aside.is_empty()
     }
 
+    /// How many updates wait, those aside too.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len() + self.aside.len()
+    }
+
     /// Adds the newest update at the end, and folds if there are `depth` already.
     pub(super) fn push(&mut self, place: Place, update: T, depth: usize) -> Freed {
         let full = self.queue.len() >= depth;
