@@ -29,6 +29,7 @@ pub mod egress;
 pub mod metrics;
 
 mod auth;
+pub mod extract;
 mod http_error;
 mod openapi;
 mod router;
@@ -41,11 +42,11 @@ pub use activity::Activity;
 pub use auth::{ApiKey, ApiKeyError};
 pub use clock::{Clock, Pace, SPEEDS, SystemClock, VirtualClock};
 pub use engine::{Engine, EngineError, EngineEvents, Me, QUEUE_DEPTH, SessionStatus};
+pub use extract::BODY_LIMIT;
 pub use gateway::{BuildError, Gateway, GatewayBuilder, SHUTDOWN_GRACE, ServeError};
 pub use host_abi::{self, EngineStatus, PresenceUpdate};
 pub use http_error::HttpError;
 pub use loader::{LoadError, LoadedPlugin, PluginInfo};
-pub use router::BODY_LIMIT;
 pub use sessions::{
     IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionError, SessionSpec, is_session_name,
 };

@@ -1,11 +1,16 @@
 //! The OpenAPI document: the gateway's own paths, and what the manifests of the plugins add. A page to
 //! read it with is served from this program; nothing is fetched.
 
-use axum::Router;
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
+};
 use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::{SwaggerUi, Url};
 
-use crate::{gateway::Shared, loader::PluginInfo};
+use crate::{gateway::Shared, http_error::HttpError, loader::PluginInfo};
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
@@ -16,12 +21,26 @@ const GATE: [(&str, &str); 2] = [
     ("422", "The session does not work, or is on an engine that does not have this."),
 ];
 
+/// What is answered without the key, where one is asked for.
+const NO_KEY: (&str, &str) =
+    ("401", "The server has an API key, and the request does not show it.");
+
+/// What is answered to a body that is too large.
+const TOO_LARGE: (&str, &str) = ("413", "The body is over 1 MiB.");
+
 /// The document at `/openapi.json` and its page at `/docs`.
 pub(crate) fn routes(gateway: &Shared) -> Router {
     let plugins = gateway.plugins();
     let document = compose(gateway.version(), plugins.iter().map(|plugin| plugin.info()));
     let page = SwaggerUi::new("/docs").external_url_unchecked(Url::from(DOCUMENT), document);
-    page.into()
+    // A file that the page does not have is answered without a body.
+    let in_words = |answer: Response| async {
+        if answer.status() == StatusCode::NOT_FOUND {
+            return HttpError::not_found("the documentation has no such file").into_response();
+        }
+        answer
+    };
+    Router::from(page).layer(middleware::map_response(in_words))
 }
 
 /// The whole document. A plugin's part that is no JSON object is left out, and logged.
@@ -42,22 +61,48 @@ fn compose<'a>(version: &str, plugins: impl Iterator<Item = &'a PluginInfo>) -> 
         let schemas = part.pointer("/components/schemas");
         merge(&mut document["components"]["schemas"], schemas, |_, _| {});
     }
+    add_refusals(&mut document);
     document
 }
 
 /// Adds what the gateway answers in a plugin's stead: where a path has a session, it must be there and
 /// work.
 fn add_gate(part: &mut Value) {
-    let paths = part.get_mut("paths").and_then(Value::as_object_mut);
-    let of_sessions = paths.into_iter().flatten().filter(|(path, _)| path.contains("{session}"));
-    let methods = of_sessions.filter_map(|(_, methods)| methods.as_object_mut()).flatten();
-    let answers =
-        methods.filter_map(|(_, operation)| operation.get_mut("responses")?.as_object_mut());
-    for answers in answers {
-        for (status, description) in GATE {
-            let answer = || json!({ "description": description });
-            answers.entry(status).or_insert_with(answer);
+    for_each_operation(part, |path, operation| {
+        if path.contains("{session}") {
+            GATE.into_iter().for_each(|answer| add_answer(operation, answer));
         }
+    });
+}
+
+/// Adds what is answered before anybody is asked.
+fn add_refusals(document: &mut Value) {
+    for_each_operation(document, |_, operation| {
+        let is_open =
+            operation.get("security").and_then(Value::as_array).is_some_and(Vec::is_empty);
+        if !is_open {
+            add_answer(operation, NO_KEY);
+        }
+        if operation.contains_key("requestBody") {
+            add_answer(operation, TOO_LARGE);
+        }
+    });
+}
+
+fn for_each_operation(part: &mut Value, change: impl Fn(&str, &mut Map<String, Value>)) {
+    let paths = part.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, methods) in paths.into_iter().flatten() {
+        // Beside the methods stand parameters, in a list.
+        let operations = methods.as_object_mut().into_iter().flatten();
+        for operation in operations.filter_map(|(_, operation)| operation.as_object_mut()) {
+            change(path, operation);
+        }
+    }
+}
+
+fn add_answer(operation: &mut Map<String, Value>, (status, description): (&str, &str)) {
+    if let Some(answers) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        answers.entry(status).or_insert_with(|| json!({ "description": description }));
     }
 }
 
@@ -122,7 +167,18 @@ mod tests {
         let answers = &paths["/api/{session}/a"]["get"]["responses"];
         assert_eq!(answers["404"]["description"], "own");
         assert!(answers["422"].is_object());
-        assert_eq!(paths["/b"]["get"]["responses"].as_object().unwrap().len(), 1);
+        let answers: Vec<&String> =
+            paths["/b"]["get"]["responses"].as_object().unwrap().keys().collect();
+        assert_eq!(answers, ["200", "401"]);
+    }
+
+    #[test]
+    fn what_is_refused_before_anybody_is_asked_is_described() {
+        let paths = &compose("1", std::iter::empty())["paths"];
+        let create = &paths["/api/sessions"]["post"]["responses"];
+        assert!(create["401"].is_object() && create["413"].is_object());
+        let ping = &paths["/ping"]["get"]["responses"];
+        assert_eq!(ping.as_object().unwrap().len(), 1);
     }
 
     #[test]

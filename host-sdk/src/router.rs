@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes, HttpBody},
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request},
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequestParts, Query, RawPathParams, Request},
     handler::Handler,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
     middleware,
@@ -19,6 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     auth::{self, ApiKey},
     engine::SessionStatus,
+    extract::{BODY_LIMIT, read_body},
     gateway::{BuildError, Shared},
     http_error::HttpError,
     loader::LoadedPlugin,
@@ -26,9 +27,6 @@ use crate::{
     openapi, server,
     sessions::{self, Session},
 };
-
-/// The largest body that is read, in bytes.
-pub const BODY_LIMIT: usize = 1 << 20;
 
 /// How long a request waits for its session to work.
 const SESSION_PATIENCE: Duration = Duration::from_secs(5);
@@ -229,22 +227,6 @@ impl Endpoint {
         let body = read_body(Request::from_parts(parts, body)).await?;
         Ok(if body.is_empty() { to_plugin } else { to_plugin.with_body(body) })
     }
-}
-
-/// Reads a body of at most [`BODY_LIMIT`].
-pub(crate) async fn read_body(request: Request) -> Result<Bytes, HttpError> {
-    let too_large = || {
-        let message = format!("the body is over {BODY_LIMIT} bytes");
-        HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-    };
-    // What says itself that it is too large is not waited for.
-    if request.body().size_hint().lower() > BODY_LIMIT as u64 {
-        return Err(too_large());
-    }
-    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        status => HttpError::new(status, rejection.body_text()),
-    })
 }
 
 /// The session called `name`, working, and on an engine that the plugin works with.

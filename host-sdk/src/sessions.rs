@@ -9,7 +9,7 @@ use std::{
     slice,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -141,9 +141,17 @@ impl Sessions {
     /// Stops, unlinks and forgets a session; there may be none.
     pub(crate) async fn delete(&self, name: &str) {
         let Some(session) = self.get(name) else { return };
-        session.shut_down(Ending::Logout).await;
+        let _alone = session.lifecycle.lock().await;
+        // Who was here before has deleted it; what has the name now is another one.
+        if session.is_removed() {
+            return;
+        }
+        session.end(Ending::Logout).await;
         session.engine.removed(name);
-        self.0.write().shift_remove(name);
+        // Whoever creates or configures one of this name meanwhile waits for this lock.
+        let mut sessions = self.0.write();
+        session.removed.store(true, Ordering::SeqCst);
+        sessions.shift_remove(name);
         if let Some(gateway) = session.gateway.upgrade() {
             gateway.bus.remove_session(name);
         }
@@ -181,6 +189,8 @@ pub(crate) struct Session {
     last_activity_ms: AtomicU64,
     /// One start or stop at a time.
     lifecycle: tokio::sync::Mutex<()>,
+    /// The gateway has it no more; somebody may still hold it.
+    removed: AtomicBool,
 }
 
 /// What its events say of a session.
@@ -214,6 +224,7 @@ impl Session {
             started: AtomicU64::new(0),
             last_activity_ms: AtomicU64::new(0),
             lifecycle: tokio::sync::Mutex::new(()),
+            removed: AtomicBool::new(false),
         })
     }
 
@@ -233,6 +244,11 @@ impl Session {
         self.status() == SessionStatus::Stopped
     }
 
+    /// Whether the gateway has it no more.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn me(&self) -> Option<Me> {
         self.facts.read().me.clone()
     }
@@ -249,6 +265,10 @@ impl Session {
     /// Takes a new configuration at once.
     pub(crate) fn configure(&self, config: SessionConfig) {
         let Some(gateway) = self.gateway.upgrade() else { return };
+        let _kept = gateway.sessions.0.read();
+        if self.is_removed() {
+            return;
+        }
         gateway.bus.set_webhooks(&self.name, config.webhooks.clone());
         *self.config.write() = config;
         self.renew_envelope(&gateway);
@@ -291,7 +311,8 @@ impl Session {
     }
 
     async fn begin(&self) {
-        if !matches!(self.status(), SessionStatus::Stopped | SessionStatus::Failed) {
+        let at_rest = matches!(self.status(), SessionStatus::Stopped | SessionStatus::Failed);
+        if !at_rest || self.is_removed() {
             return;
         }
         let start = self.started.fetch_add(1, Ordering::SeqCst) + 1;
@@ -304,6 +325,9 @@ impl Session {
     }
 
     async fn end(&self, ending: Ending) {
+        if self.is_removed() {
+            return;
+        }
         let stopped = match ending {
             Ending::Stop if self.is_stopped() => return,
             Ending::Stop => self.engine.stop(&self.name).await,

@@ -16,6 +16,7 @@ mod tls;
 
 pub use breaker::BreakerSettings;
 pub use config::{ConfigError, CustomHeader, HmacConfig, WebhookConfig};
+pub(crate) use config::{REDACTED, refuse_placeholder};
 pub use endpoint::EndpointHealth;
 pub use retry::{MAX_RETRY_AFTER, Retries, RetryPolicy};
 pub use signature::Signer;

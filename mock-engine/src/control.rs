@@ -24,12 +24,11 @@ mod world;
 
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, State, rejection::PathRejection},
-    http::{StatusCode, request::Parts},
+    extract::{Request, State},
+    http::StatusCode,
     routing::{get, post, put},
 };
-use host_sdk::HttpError;
+use host_sdk::{HttpError, extract::read_body};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -80,9 +79,7 @@ async fn overview(State(stage): State<Stage>) -> Json<Value> {
 
 /// A JSON body; `null` when there is none.
 async fn body(request: Request) -> Result<Value, HttpError> {
-    let bytes = Bytes::from_request(request, &())
-        .await
-        .map_err(|rejection| HttpError::new(rejection.status(), rejection.body_text()))?;
+    let bytes = read_body(request).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
@@ -104,20 +101,6 @@ fn shaped<T: DeserializeOwned>(body: Value, example: &str) -> Result<T, HttpErro
         }
         Value::Null => Err(wrong("there is no body")),
         _ => Err(wrong("the body is no object")),
-    }
-}
-
-/// What the variables of a path stand for.
-struct Named<T>(T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
-    type Rejection = HttpError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
-        let path = Path::from_request_parts(parts, state).await;
-        let Path(names) =
-            path.map_err(|error: PathRejection| HttpError::new(error.status(), error.body_text()))?;
-        Ok(Self(names))
     }
 }
 

@@ -26,8 +26,13 @@ impl PrivateCopy {
 /// Copies `file` and checks that a process which opens the copy lives.
 pub(super) fn private_copy(file: &Path) -> Result<PrivateCopy, Refusal> {
     let unreadable = |error| Refusal::Unreadable { error };
-    if fs::metadata(file).map_err(unreadable)?.is_dir() {
+    let kind = fs::metadata(file).map_err(unreadable)?;
+    if kind.is_dir() {
         return Err(Refusal::NotALibrary { found: "it is a folder" });
+    }
+    // Reading a pipe or a device may never end.
+    if !kind.is_file() {
+        return Err(Refusal::NotALibrary { found: "it is no regular file" });
     }
     let folder = tempfile::Builder::new().prefix("plugin-").tempdir().map_err(unreadable)?;
     let name = folder.path().join(file.file_name().unwrap_or(OsStr::new("plugin")));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, Request},
+    extract::{Query, Request},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
@@ -12,7 +12,11 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{Ending, Session, SessionConfig, SessionError, SessionSpec, config};
-use crate::{gateway::Shared, http_error::HttpError, router::read_body};
+use crate::{
+    extract::{Variables, read_body},
+    gateway::Shared,
+    http_error::HttpError,
+};
 
 type Answer = Result<Response, HttpError>;
 
@@ -20,7 +24,7 @@ type Answer = Result<Response, HttpError>;
 pub(crate) fn routes(gateway: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> {
     let on = |act: Act| {
         let gateway = gateway.clone();
-        post(async move |Path(name): Path<String>| act_on(&gateway, &name, act).await)
+        post(async move |Variables(name): Variables<String>| act_on(&gateway, &name, act).await)
     };
     let with = || gateway.clone();
     let (all, create) = (with(), with());
@@ -33,11 +37,11 @@ pub(crate) fn routes(gateway: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)>
         ),
         (
             "/api/sessions/{session}",
-            get(async move |Path(name): Path<String>| show(&one, &name))
-                .put(async move |Path(name): Path<String>, request: Request| {
+            get(async move |Variables(name): Variables<String>| show(&one, &name))
+                .put(async move |Variables(name): Variables<String>, request: Request| {
                     update_one(&update, &name, request).await
                 })
-                .delete(async move |Path(name): Path<String>| {
+                .delete(async move |Variables(name): Variables<String>| {
                     delete.sessions.delete(&name).await;
                     StatusCode::OK
                 }),
@@ -48,7 +52,7 @@ pub(crate) fn routes(gateway: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)>
         ("/api/sessions/{session}/logout", on(Act::Logout)),
         (
             "/api/sessions/{session}/me",
-            get(async move |Path(name): Path<String>| {
+            get(async move |Variables(name): Variables<String>| {
                 Ok::<_, HttpError>(Json(json!(known(&me, &name)?.me())))
             }),
         ),
@@ -72,6 +76,9 @@ async fn act_on(gateway: &Shared, name: &str, act: Act) -> Answer {
         // A session that was running asks for a new account at once, as WAHA's do.
         Act::Logout if session.is_stopped() => session.shut_down(Ending::Logout).await,
         Act::Logout => session.restart(Ending::Logout).await,
+    }
+    if session.is_removed() {
+        return Err(unknown(name));
     }
     Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
 }
@@ -118,9 +125,11 @@ async fn create_one(gateway: &Arc<Shared>, request: Request) -> Answer {
 async fn update_one(gateway: &Shared, name: &str, request: Request) -> Answer {
     let mut body = read_object(request).await?;
     let session = known(gateway, name)?;
-    if let Some(config) = body.get_mut("config") {
-        config::restore_secrets(config, &session.config());
-    }
+    let Some(config) = body.get_mut("config") else {
+        let message = "config: is missing; it replaces the whole configuration";
+        return Err(HttpError::bad_request(message));
+    };
+    config::restore_secrets(config, &session.config());
     session.configure(read_config(&body)?);
     Ok(Json(brief(&session)).into_response())
 }
@@ -143,8 +152,11 @@ async fn read_object(request: Request) -> Result<Map<String, Value>, HttpError> 
 }
 
 fn known(gateway: &Shared, name: &str) -> Result<Arc<Session>, HttpError> {
-    let unknown = || HttpError::not_found(format!("there is no session {name:?}"));
-    gateway.sessions.get(name).ok_or_else(unknown)
+    gateway.sessions.get(name).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> HttpError {
+    HttpError::not_found(format!("there is no session {name:?}"))
 }
 
 /// WAHA's `SessionDTO`.

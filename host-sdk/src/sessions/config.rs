@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::webhook::{ConfigError, WebhookConfig};
+use crate::webhook::{ConfigError, REDACTED, WebhookConfig, refuse_placeholder};
+
+/// Where the password of the proxy is, the one secret among the engines' settings.
+const PASSWORD: &str = "/proxy/password";
 
 /// What is configured for a session.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,24 +43,32 @@ impl SessionConfig {
                 _ => drop(read.other.insert(name.clone(), value.clone())),
             }
         }
+        let password = config.get("proxy").and_then(|proxy| proxy.get("password"));
+        refuse_placeholder(
+            password.and_then(Value::as_str).unwrap_or_default(),
+            "config.proxy.password",
+        )?;
         Ok(read)
     }
 
     /// The configuration as it is shown, without what is secret.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut shown = self.other.clone();
+        let mut shown = Value::from(self.other.clone());
+        if let Some(password) = shown.pointer_mut(PASSWORD).filter(|password| !password.is_null()) {
+            *password = REDACTED.into();
+        }
         if let Some(metadata) = &self.metadata {
-            shown.insert("metadata".into(), metadata.clone().into());
+            shown["metadata"] = metadata.clone().into();
         }
         if self.ignore != IgnoreConfig::default() {
-            shown.insert("ignore".into(), self.ignore.to_json());
+            shown["ignore"] = self.ignore.to_json();
         }
         if !self.webhooks.is_empty() {
             let webhooks = self.webhooks.iter().map(|webhook| json!(webhook)).collect();
-            shown.insert("webhooks".into(), webhooks);
+            shown["webhooks"] = webhooks;
         }
-        shown.into()
+        shown
     }
 }
 
@@ -66,13 +77,19 @@ fn wrong(field: impl Into<String>, problem: impl Into<String>) -> ConfigError {
 }
 
 /// Puts the secrets of `before` back where `config`, as it was shown, has their placeholders: what was
-/// read may be written back. A webhook is known again by its URL.
+/// read may be written back. A webhook is known again by its URL; the first of several is the first.
 pub(crate) fn restore_secrets(config: &mut Value, before: &SessionConfig) {
-    let Some(webhooks) = config.get_mut("webhooks").and_then(Value::as_array_mut) else { return };
-    for webhook in webhooks {
-        let known = before.webhooks.iter().find(|known| webhook["url"] == known.url());
-        if let Some(known) = known {
-            known.restore_secrets(webhook);
+    if let (Some(shown), Some(password)) =
+        (config.pointer_mut(PASSWORD), Value::from(before.other.clone()).pointer(PASSWORD))
+        && *shown == REDACTED
+    {
+        *shown = password.clone();
+    }
+    let mut unused: Vec<&WebhookConfig> = before.webhooks.iter().collect();
+    let webhooks = config.get_mut("webhooks").and_then(Value::as_array_mut);
+    for webhook in webhooks.into_iter().flatten() {
+        if let Some(at) = unused.iter().position(|known| webhook["url"] == known.url()) {
+            unused.remove(at).restore_secrets(webhook);
         }
     }
 }
@@ -130,7 +147,30 @@ impl IgnoreConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::IgnoreConfig;
+    use serde_json::json;
+
+    use super::{IgnoreConfig, SessionConfig, restore_secrets};
+
+    #[test]
+    fn what_was_shown_may_be_written_back_with_its_secrets() {
+        let hook = |key: &str, first: &str, second: &str| {
+            json!({ "url": "http://localhost:1", "events": ["*"], "hmac": { "key": key },
+                "customHeaders": [{ "name": "a", "value": first }, { "name": "a", "value": second }] })
+        };
+        let config = json!({
+            "proxy": { "server": "localhost:2", "password": "hush" },
+            "webhooks": [hook("1", "2", "3"), hook("4", "5", "6")],
+        });
+        let before = SessionConfig::from_json(&config).unwrap();
+        let mut shown = before.to_json();
+        assert_eq!(shown["proxy"], json!({ "server": "localhost:2", "password": "***" }));
+        assert_eq!(
+            SessionConfig::from_json(&json!({ "proxy": shown["proxy"] })).unwrap_err().field,
+            "config.proxy.password"
+        );
+        restore_secrets(&mut shown, &before);
+        assert_eq!(SessionConfig::from_json(&shown).unwrap(), before);
+    }
 
     #[test]
     fn each_setting_covers_its_kind_of_chat() {

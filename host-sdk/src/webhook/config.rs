@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 
 use self::check::check_url;
+pub(crate) use self::check::refuse_placeholder;
 use super::retry::Retries;
 
 /// Where events go, which, and how.
@@ -58,7 +59,7 @@ impl ConfigError {
 }
 
 /// What stands for a secret where a configuration is shown.
-const REDACTED: &str = "***";
+pub(crate) const REDACTED: &str = "***";
 
 impl WebhookConfig {
     /// A webhook for all events.
@@ -151,11 +152,12 @@ impl WebhookConfig {
         {
             *key = hmac.key.as_str().into();
         }
+        let mut unused: Vec<&CustomHeader> = self.custom_headers.iter().collect();
         let headers = shown.get_mut("customHeaders").and_then(Value::as_array_mut);
         for header in headers.into_iter().flatten().filter(|header| header["value"] == REDACTED) {
-            let name = header["name"].as_str().unwrap_or_default().to_owned();
-            let known = self.custom_headers.iter().find(|known| known.name == name.as_str());
-            if let Some(value) = known.and_then(|known| known.value.to_str().ok()) {
+            let name = header["name"].as_str().unwrap_or_default();
+            let known = unused.iter().position(|known| known.name == name);
+            if let Some(value) = known.and_then(|at| unused.remove(at).value.to_str().ok()) {
                 header["value"] = value.into();
             }
         }

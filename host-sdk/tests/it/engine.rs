@@ -12,6 +12,9 @@ pub(crate) struct TestEngine {
     /// What a session is once it was started.
     after_start: SessionStatus,
     events: Mutex<BTreeMap<String, EngineEvents>>,
+    starts: Mutex<usize>,
+    /// No session stops while the test holds this.
+    pub(crate) stopping: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl TestEngine {
@@ -20,7 +23,13 @@ impl TestEngine {
     }
 
     pub(crate) fn starting(name: &'static str, after_start: SessionStatus) -> Arc<Self> {
-        Arc::new(Self { name, after_start, events: Mutex::default() })
+        let (events, starts, stopping) = Default::default();
+        Arc::new(Self { name, after_start, events, starts, stopping })
+    }
+
+    /// How often a session was started.
+    pub(crate) fn starts(&self) -> usize {
+        *self.starts.lock()
     }
 
     /// Where the session's events go.
@@ -40,6 +49,7 @@ impl Engine for TestEngine {
         events: EngineEvents,
     ) -> BoxFuture<'static, Result<(), EngineError>> {
         self.events.lock().insert(session.to_owned(), events.clone());
+        *self.starts.lock() += 1;
         let status = self.after_start;
         async move {
             events.status(status).await;
@@ -50,7 +60,12 @@ impl Engine for TestEngine {
     }
 
     fn stop(&self, _: &str) -> BoxFuture<'static, Result<(), EngineError>> {
-        ready(Ok(())).boxed()
+        let stopping = self.stopping.clone();
+        async move {
+            drop(stopping.lock().await);
+            Ok(())
+        }
+        .boxed()
     }
 
     fn call(

@@ -74,6 +74,13 @@ fn a_folder_is_refused() {
     assert!(refusal(folder.path()).ends_with(": not a shared library: it is a folder"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_is_refused_and_not_read() {
+    let line = refusal(std::path::Path::new("/dev/zero"));
+    assert_eq!(line, "zero: not a shared library: it is no regular file");
+}
+
 #[test]
 fn a_text_file_is_refused() {
     let folder = TempDir::new().unwrap();

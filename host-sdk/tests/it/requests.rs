@@ -103,6 +103,27 @@ async fn what_is_not_there_and_what_is_not_allowed_is_said_in_json() {
 }
 
 #[tokio::test]
+async fn what_is_refused_before_it_reaches_anybody_is_json_too() {
+    let engine = TestEngine::new("NOWEB");
+    let router = started(builder(&engine)).await.router();
+    let refused = [
+        ("/api/sessions/%ff", 400),
+        ("/api/%ff/count", 400),
+        ("/ws?events=*", 400),
+        ("/docs/none.js", 404),
+    ];
+    for (path, status) in refused {
+        let answer = get(&router, path).await;
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), &body["statusCode"]),
+            (status, &status.into()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
     let engine = TestEngine::new("NOWEB");
     let router = started(builder(&engine)).await.router();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, http::Method};
+use futures_util::FutureExt;
 use host_sdk::{Gateway, LoadedPlugin, Me, SessionSpec, VirtualClock, loader};
 use serde_json::{Value, json};
 
@@ -243,4 +244,49 @@ async fn health_and_metrics_tell_of_the_parts() {
     assert_eq!(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     assert!(metrics.body.contains("session=\"default\""), "{}", metrics.body);
     assert!(!metrics.body.contains("token"), "{}", metrics.body);
+}
+
+#[tokio::test]
+async fn a_session_that_was_made_anew_outlives_an_older_wish_to_delete_it() {
+    let (engine, router) = gateway().await;
+    let delete = || ask(&router, Method::DELETE, "/api/sessions/default", Value::Null);
+    let held = engine.stopping.lock().await;
+    let (mut first, mut second) = (Box::pin(delete()), Box::pin(delete()));
+    assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+    drop(held);
+    first.await;
+    let made = ask(&router, Method::POST, "/api/sessions", json!({ "name": "default" })).await;
+    second.await;
+    let (status, shown) = ask(&router, Method::GET, "/api/sessions/default", Value::Null).await;
+    assert_eq!((made.0, status, &shown["status"]), (201, 200, &json!("WORKING")));
+}
+
+#[tokio::test]
+async fn a_session_that_is_being_deleted_does_not_start_again() {
+    let (engine, router) = gateway().await;
+    let held = engine.stopping.lock().await;
+    let mut delete = Box::pin(ask(&router, Method::DELETE, "/api/sessions/default", Value::Null));
+    assert!(delete.as_mut().now_or_never().is_none());
+    let mut restart = Box::pin(post(&router, "/api/sessions/default/restart"));
+    assert!(restart.as_mut().now_or_never().is_none());
+    drop(held);
+    let starts = engine.starts();
+    assert_eq!(delete.await.0, 200);
+    assert_eq!(restart.await.0, 404);
+    assert_eq!(engine.starts(), starts);
+}
+
+#[tokio::test]
+async fn a_configuration_is_replaced_only_when_there_is_one() {
+    let (_engine, router) = gateway().await;
+    let put = |body| ask(&router, Method::PUT, "/api/sessions/default", body);
+    let config = json!({ "config": { "debug": true } });
+    assert_eq!(put(config.clone()).await.0, 200);
+    let (status, body) = put(Value::Null).await;
+    assert_eq!(
+        (status, body["message"].as_str().unwrap()),
+        (400, "config: is missing; it replaces the whole configuration")
+    );
+    let (_, shown) = ask(&router, Method::GET, "/api/sessions/default", Value::Null).await;
+    assert_eq!(shown["config"], config["config"]);
 }

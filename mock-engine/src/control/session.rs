@@ -4,11 +4,11 @@ use axum::{
     Json,
     extract::{Query, Request, State, rejection::QueryRejection},
 };
-use host_sdk::{HttpError, SessionStatus};
+use host_sdk::{HttpError, SessionStatus, extract::Variables};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Named, body, read, refused};
+use super::{body, read, refused};
 use crate::{
     delay::Delay,
     faults::Faults,
@@ -23,7 +23,7 @@ use crate::{
 /// the bytes of its frame, `{"frame":"00f803…"}`.
 pub(super) async fn stanzas(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body = body(request).await?;
@@ -56,7 +56,7 @@ fn stanza(value: &Value, path: &str) -> Result<Node, HttpError> {
 /// `POST …/events`.
 pub(super) async fn events(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let events = Event::list_from_json(&body(request).await?)
@@ -87,7 +87,7 @@ const LONGEST_WAIT: Delay = Delay::from_millis(120_000);
 /// others; `&wait=5s` waits so long, in real time whatever the clock does, until there is one.
 pub(super) async fn journal(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
     query: Result<Query<JournalQuery>, QueryRejection>,
 ) -> Result<Json<Value>, HttpError> {
     let Query(query) = query.map_err(|error| {
@@ -113,7 +113,7 @@ pub(super) async fn journal(
 /// `DELETE …/journal`.
 pub(super) async fn clear_journal(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
 ) -> Result<Json<Value>, HttpError> {
     stage.mock().clear_journal(&session).map_err(|error| refused(&error))?;
     Ok(Json(json!({})))
@@ -128,7 +128,7 @@ struct StatusBody {
 /// `PUT …/status`.
 pub(super) async fn status(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let StatusBody { status } = read(request, r#"{"status":"WORKING"}"#).await?;
@@ -148,7 +148,7 @@ struct ConnectionBody {
 /// `POST …/connection`.
 pub(super) async fn connection(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body: ConnectionBody = read(request, r#"{"state":"close","code":428}"#).await?;
@@ -161,7 +161,7 @@ pub(super) async fn connection(
 /// `GET …/faults`.
 pub(super) async fn faults(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
 ) -> Result<Json<Faults>, HttpError> {
     stage.mock().faults(&session).map(Json).map_err(|error| refused(&error))
 }
@@ -169,7 +169,7 @@ pub(super) async fn faults(
 /// `PUT …/faults`: replaces them all.
 pub(super) async fn set_faults(
     State(stage): State<Stage>,
-    Named(session): Named<String>,
+    Variables(session): Variables<String>,
     request: Request,
 ) -> Result<Json<Faults>, HttpError> {
     let faults: Faults = read(request, r#"{"send":"error"} or {"drop":0.1}"#).await?;

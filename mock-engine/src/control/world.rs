@@ -4,11 +4,11 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use host_sdk::HttpError;
+use host_sdk::{HttpError, extract::Variables};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Named, body, read, refused, shaped};
+use super::{body, read, refused, shaped};
 use crate::{
     player::Stage,
     scenario::Scenario,
@@ -44,7 +44,7 @@ struct ActBody {
 /// to see of it.
 pub(super) async fn act(
     State(stage): State<Stage>,
-    Named((session, who)): Named<(String, String)>,
+    Variables((session, who)): Variables<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body: ActBody = read(request, r#"{"does":"typing","in":"team"}"#).await?;

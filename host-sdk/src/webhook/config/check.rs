@@ -39,7 +39,11 @@ pub(super) fn check_url(url: &str) -> Result<Uri, String> {
     if authority.as_str().contains('@') {
         return Err("has a user name in it; put credentials into customHeaders".to_owned());
     }
-    if authority.host().is_empty() || (authority.port().is_some() && uri.port_u16().is_none()) {
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    let is_port = |digits: &str| digits.parse::<u16>().is_ok_and(|port| port != 0);
+    if authority.host().is_empty()
+        || !(port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+    {
         return Err(wrong("has no proper host and port"));
     }
     Ok(uri)
@@ -79,7 +83,7 @@ pub(super) fn expected_number(
 }
 
 /// What was shown in place of a secret must not become the secret when it is written back.
-pub(super) fn refuse_placeholder(value: &str, field: &str) -> Result<(), ConfigError> {
+pub(crate) fn refuse_placeholder(value: &str, field: &str) -> Result<(), ConfigError> {
     if value == REDACTED {
         let problem = "is the placeholder that stands for a secret; give the secret itself";
         return Err(ConfigError::new(field, problem));

@@ -61,6 +61,9 @@ fn an_error_names_its_field_and_what_would_be_right() {
         error(|w| w["url"] = json!("ftp://example.com")),
         error(|w| w["url"] = json!("https://me:hush@example.com")),
         error(|w| w["url"] = json!("/hook")),
+        error(|w| w["url"] = json!("http://localhost:99999/hook")),
+        error(|w| w["url"] = json!("http://localhost:0/hook")),
+        error(|w| w["url"] = json!("http://[::1]:/hook")),
         error(|w| w["events"] = json!("*")),
         error(|w| w["events"] = json!(["a b"])),
         error(|w| drop(w.as_object_mut().unwrap().remove("events"))),
@@ -76,6 +79,9 @@ fn an_error_names_its_field_and_what_would_be_right() {
     config.webhooks[0].url: does not start with http:// or https://; expected an absolute URL such as https://example.com/webhook
     config.webhooks[0].url: has a user name in it; put credentials into customHeaders
     config.webhooks[0].url: does not start with http:// or https://; expected an absolute URL such as https://example.com/webhook
+    config.webhooks[0].url: has no proper host and port; expected an absolute URL such as https://example.com/webhook
+    config.webhooks[0].url: has no proper host and port; expected an absolute URL such as https://example.com/webhook
+    config.webhooks[0].url: has no proper host and port; expected an absolute URL such as https://example.com/webhook
     config.webhooks[0].events: expected a list of events, or ["*"] for all, found a text
     config.webhooks[0].events[0]: "a b" is no name of an event; expected one such as session.status, or *
     config.webhooks[0].events: is missing; expected a list of events, or ["*"] for all

@@ -1,0 +1,48 @@
+//! What a request says, or the error that it earns, as JSON.
+
+use axum::{
+    body::{Bytes, HttpBody},
+    extract::{FromRequest, FromRequestParts, Path, Request, rejection::PathRejection},
+    http::{StatusCode, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use crate::http_error::HttpError;
+
+/// The largest body that is read, in bytes.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// What the variables of a path stand for: one, or a tuple of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Variables<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Variables<T> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        let path = Path::from_request_parts(parts, state).await;
+        let Path(values) =
+            path.map_err(|error: PathRejection| HttpError::new(error.status(), error.body_text()))?;
+        Ok(Self(values))
+    }
+}
+
+/// Reads a body of at most [`BODY_LIMIT`].
+///
+/// # Errors
+///
+/// 413 when it is larger; 400 when it breaks off.
+pub async fn read_body(request: Request) -> Result<Bytes, HttpError> {
+    let too_large = || {
+        let message = format!("the body is over {BODY_LIMIT} bytes");
+        HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    // What says itself that it is too large is not waited for.
+    if request.body().size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(too_large());
+    }
+    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        status => HttpError::new(status, rejection.body_text()),
+    })
+}
