@@ -173,6 +173,11 @@ impl Gateway {
         router::build(&self.shared, self.routes.clone(), self.api_key.clone())
     }
 
+    /// The same without asking for the key, for calls from within this program.
+    pub fn router_without_key(&self) -> Router {
+        router::build(&self.shared, self.routes.clone(), None)
+    }
+
     /// Serves HTTP until `shutdown` is ready, then shuts down within [`SHUTDOWN_GRACE`].
     ///
     /// # Errors

@@ -97,7 +97,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn log(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = if asked.is_empty() { level } else { &asked };
+    let filter = EnvFilter::try_new(filter)
+        .unwrap_or_else(|error| usage(format_args!("{}: {error}", EnvFilter::DEFAULT_ENV)));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())

@@ -345,21 +345,17 @@ pub(crate) fn outward(jid: &str) -> String {
 pub(crate) struct App {
     gateway: Gateway,
     router: Router,
-    api_key: Option<String>,
     /// The sessions of the start.
     sessions: Arc<[Session]>,
 }
 
 impl App {
-    pub(crate) fn new(gateway: Gateway, api_key: Option<String>, sessions: Vec<Session>) -> Self {
-        Self { router: gateway.router(), gateway, api_key, sessions: sessions.into() }
+    pub(crate) fn new(gateway: Gateway, sessions: Vec<Session>) -> Self {
+        Self { router: gateway.router_without_key(), gateway, sessions: sessions.into() }
     }
 
     pub(crate) async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
-        if let Some(key) = &self.api_key {
-            request = request.header("X-Api-Key", key);
-        }
         let body = match body {
             Some(body) => {
                 request = request.header("Content-Type", "application/json");

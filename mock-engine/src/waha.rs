@@ -4,8 +4,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use axum::http::Method;
 use host_sdk::{
-    Activity, ApiKey, ApiKeyError, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin,
-    Pace, SessionSpec, VirtualClock, loader,
+    Activity, ApiKey, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin, Pace,
+    SessionSpec, VirtualClock, loader,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -121,7 +121,7 @@ pub struct MockWahaBuilder {
     seed: Option<u64>,
     pace: Option<Pace>,
     plugin: Option<PathBuf>,
-    api_key: Option<String>,
+    api_key: Option<ApiKey>,
     configure: Option<Box<dyn FnOnce(GatewayBuilder) -> GatewayBuilder + Send>>,
 }
 
@@ -156,8 +156,8 @@ impl MockWahaBuilder {
 
     /// Asks callers for a key.
     #[must_use]
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.api_key = Some(key.into());
+    pub fn api_key(mut self, key: ApiKey) -> Self {
+        self.api_key = Some(key);
         self
     }
 
@@ -209,14 +209,14 @@ impl MockWahaBuilder {
         for session in &scenario.sessions {
             builder = builder.session(SessionSpec::new(&session.name).engine(&session.engine));
         }
-        if let Some(key) = &self.api_key {
-            builder = builder.api_key(ApiKey::parse(key)?);
+        if let Some(key) = self.api_key {
+            builder = builder.api_key(key);
         }
         if let Some(configure) = self.configure {
             builder = configure(builder);
         }
         let gateway = builder.build()?;
-        stage.set_app(App::new(gateway.clone(), self.api_key, scenario.sessions));
+        stage.set_app(App::new(gateway.clone(), scenario.sessions));
         Ok(MockWaha { stage, gateway })
     }
 }
@@ -241,9 +241,6 @@ pub enum StartError {
     /// The plugin cannot be found or loaded.
     #[error(transparent)]
     Plugin(#[from] LoadError),
-    /// The key is none.
-    #[error(transparent)]
-    ApiKey(#[from] ApiKeyError),
     /// The gateway does not take it.
     #[error(transparent)]
     Gateway(#[from] BuildError),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use host_sdk::Pace;
+use host_sdk::{ApiKey, Pace};
 use mock_engine::{MockWaha, Scenario};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -32,7 +32,7 @@ impl Ours {
             .scenario(Scenario::parse(sessions).unwrap())
             .pace(Pace::Running { speed: 1.0 })
             .seed(1)
-            .api_key(KEY)
+            .api_key(ApiKey::parse(KEY).unwrap())
             .gateway(|gateway| gateway.plugin_config("presence", config))
             .build()
             .unwrap();

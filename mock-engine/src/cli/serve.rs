@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use host_sdk::{Pace, SHUTDOWN_GRACE, SPEEDS};
+use host_sdk::{ApiKey, Pace, SHUTDOWN_GRACE, SPEEDS, SessionError, is_session_name};
 use mock_engine::{MockWaha, Scenario, scenario::Session};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
@@ -52,7 +52,7 @@ pub(super) struct Args {
     speed: Speed,
 
     /// A session; may be given more than once [default: those of the scenario, or `default`]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = session_name)]
     session: Vec<String>,
 
     /// The engine of the sessions given with --session, or of all; the plugin works with NOWEB only
@@ -69,6 +69,13 @@ pub(super) struct Args {
 
     #[command(flatten)]
     webhooks: super::webhooks::Args,
+}
+
+fn session_name(text: &str) -> Result<String, String> {
+    if is_session_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err(SessionError::BadName(text.to_owned()).to_string())
 }
 
 /// How fast time goes.
@@ -97,7 +104,9 @@ impl FromStr for Speed {
 /// Serves until it is told to stop.
 pub(super) fn run(args: Args) -> Result<ExitCode> {
     let address = address(args.listen.as_deref());
-    let api_key = args.api_key.clone().filter(|key| !key.is_empty());
+    let api_key = args.api_key.as_deref().filter(|key| !key.is_empty()).map(|key| {
+        ApiKey::parse(key).unwrap_or_else(|error| usage(format_args!("--api-key: {error}")))
+    });
     if api_key.is_none() && !address.ip().is_loopback() {
         usage(format_args!(
             "listening on {address} lets others than this machine in, which needs --api-key KEY \
@@ -112,7 +121,7 @@ async fn serve(
     args: Args,
     scenario: Scenario,
     address: SocketAddr,
-    api_key: Option<String>,
+    api_key: Option<ApiKey>,
 ) -> Result<ExitCode> {
     let mut signals = Signals::catch()?;
     let listener = TcpListener::bind(address)
@@ -136,7 +145,8 @@ async fn serve(
     if let Some(plugin) = args.plugin {
         builder = builder.plugin(plugin);
     }
-    if let Some(key) = &api_key {
+    let has_key = api_key.is_some();
+    if let Some(key) = api_key {
         builder = builder.api_key(key);
     }
     let waha = builder.build()?;
@@ -144,7 +154,7 @@ async fn serve(
     if matches!(args.speed, Speed::Max) {
         tokio::spawn(hurry(waha.clone()));
     }
-    let screen = screen(&waha, address, args.speed, &webhooks, api_key.is_some());
+    let screen = screen(&waha, address, args.speed, &webhooks, has_key);
     let mut stdout = io::stdout();
     writeln!(stdout, "{screen}listening on http://{address}")?;
     stdout.flush()?;
@@ -245,6 +255,10 @@ fn scenario(args: &Args) -> Result<Scenario> {
         None if args.no_scenario => Scenario::default(),
         None => super::scenario::find(&args.scenario)?,
     };
+    let twice = (1..args.session.len()).find(|&at| args.session[..at].contains(&args.session[at]));
+    if let Some(at) = twice {
+        usage(format_args!("--session {} is there twice", args.session[at]));
+    }
     if !args.session.is_empty() {
         scenario.sessions = args.session.iter().map(Session::new).collect();
     }

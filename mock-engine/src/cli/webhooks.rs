@@ -43,7 +43,8 @@ impl Args {
     /// The settings; ends the program when one of them makes no sense.
     pub(super) fn delivery(&self) -> DeliverySettings {
         let tls = Tls::new(self.ca.as_deref(), self.insecure)
-            .unwrap_or_else(|error| usage(format_args!("--webhook-ca: {error}")));
+            .map_err(anyhow::Error::new)
+            .unwrap_or_else(|error| usage(format_args!("--webhook-ca: {error:#}")));
         DeliverySettings {
             global_webhooks: self.webhooks(),
             egress: if self.strict_egress { Egress::Strict } else { Egress::Open },
@@ -54,7 +55,17 @@ impl Args {
 
     fn webhooks(&self) -> Vec<WebhookConfig> {
         if self.urls.is_empty() {
-            return self.read(None);
+            let webhooks = self.read(None);
+            if webhooks.is_empty() && self.events.is_some() {
+                usage("--webhook-events: there is no --webhook and no WHATSAPP_HOOK_URL");
+            }
+            let unused = std::env::vars().find(|(name, value)| {
+                name.starts_with("WHATSAPP_HOOK_") && !value.trim().is_empty()
+            });
+            if let (true, Some((name, _))) = (webhooks.is_empty(), unused) {
+                tracing::warn!("{name} is set and WHATSAPP_HOOK_URL is not: no webhooks are sent");
+            }
+            return webhooks;
         }
         self.urls.iter().flat_map(|url| self.read(Some(url))).collect()
     }

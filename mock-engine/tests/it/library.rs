@@ -1,6 +1,7 @@
 //! `MockWaha` in a test of one's own.
 
-use mock_engine::faults::SendFault;
+use host_sdk::ApiKey;
+use mock_engine::{MockWaha, faults::SendFault};
 use serde_json::json;
 
 use super::waha;
@@ -89,4 +90,12 @@ async fn an_arranged_failure_is_a_502_and_the_next_try_works() {
     let path = "/api/default/presence/5511999990009@c.us/subscribe";
     assert_eq!(waha.post(path, None).await.status, 502);
     assert_eq!(waha.post(path, None).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_test_needs_not_show_the_key_that_callers_show() {
+    let key = ApiKey::parse(&format!("sha512:{}", "0".repeat(128))).unwrap();
+    let waha = MockWaha::builder().api_key(key).build().unwrap();
+    waha.begin().await;
+    assert_eq!(waha.get("/api/default/presence").await.status, 200);
 }

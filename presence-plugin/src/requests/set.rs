@@ -2,9 +2,11 @@
 //!
 //! `online` and `offline` are of the account; `typing`, `recording` and `paused` are of one chat.
 
+use std::fmt::Display;
+
 use host_abi::{ErrorKind, PluginError, Request, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::parse_chat;
 use crate::{context::Context, dialect::noweb::Call, jid::Jid, presence::Presence};
@@ -20,8 +22,11 @@ struct SessionPresence {
 
 /// Sets the account's presence.
 pub(super) async fn answer(context: &Context, request: &Request) -> Result<Response, PluginError> {
-    let body: SessionPresence =
-        serde_json::from_slice(request.body()).map_err(|error| malformed(&error))?;
+    let body: Value = serde_json::from_slice(request.body()).map_err(|error| malformed(&error))?;
+    if !body.is_object() {
+        return Err(malformed(&"it is no object"));
+    }
+    let body = SessionPresence::deserialize(body).map_err(|error| malformed(&error))?;
     let presence = Presence::from_word(&body.presence).ok_or_else(|| unknown(&body.presence))?;
     let chat = match (body.chat_id.as_deref(), presence.is_of_chat()) {
         (None, false) => None,
@@ -53,7 +58,7 @@ fn detail(text: &str) -> Response {
     Response::json(400, json!({ "detail": text }).to_string())
 }
 
-fn malformed(error: &serde_json::Error) -> PluginError {
+fn malformed(error: &dyn Display) -> PluginError {
     let message = format!(
         r#"failed to read the body: {error}; expected {{"presence": "...", "chatId": "..."}}"#
     );
