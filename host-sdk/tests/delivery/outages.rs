@@ -10,7 +10,7 @@ use host_sdk::{
 };
 use serde_json::Value;
 
-use crate::receiver::{Port, Receiver, Stage, retries};
+use crate::receiver::{Port, Receiver, Stage, pass, retries};
 
 fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<Value> {
     range.map(Value::from).collect()
@@ -166,6 +166,30 @@ async fn a_receiver_that_says_nothing_is_given_up_after_the_time_out_and_tried_a
 }
 
 #[tokio::test]
+async fn an_answer_after_25_seconds_counts_and_one_after_30_comes_too_late() {
+    let mut receiver = Receiver::start().await;
+    let stage = Stage::with(vec![receiver.webhook()]);
+    stage.emit("slow", "key", 1);
+    let slow = receiver.next().await;
+    pass(Duration::from_secs(25)).await;
+    stage.emit("quick", "key", 2);
+    assert_eq!(receiver.take(1).await, [2]);
+    slow.answer(200);
+    while stage.bus.health()[0].waiting > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.count("retried_total"), 0);
+    stage.emit("slow", "key", 3);
+    let silent = receiver.next().await;
+    pass(Duration::from_secs(30)).await;
+    stage.wait_out().await;
+    assert_eq!(receiver.take(1).await, [3]);
+    assert_eq!(stage.count("retried_total"), 1);
+    stage.drain().await;
+    drop(silent);
+}
+
+#[tokio::test]
 async fn a_removed_endpoint_that_is_down_keeps_no_timer() {
     let nobody = Port::new();
     let stage = Stage::with(vec![nobody.webhook()]);
@@ -227,9 +251,7 @@ async fn a_receiver_too_slow_for_the_end_gets_the_last_states() {
         stage.emit("chat", "key", payload);
     }
     let first = receiver.next().await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(10)).await;
-    tokio::time::resume();
+    pass(Duration::from_secs(10)).await;
     first.answer(200);
     let second = receiver.next().await;
     // 18 times 10 s are more than there is.

@@ -225,6 +225,13 @@ impl Stage {
     }
 }
 
+/// Lets the world's time pass, by which requests time out.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 pub(crate) fn envelope(session: &str) -> Envelope {
     let environment = json!({"version": "1", "engine": "NOWEB", "tier": "CORE", "browser": null});
     Envelope::new(session, "NOWEB", None, None, &environment)
