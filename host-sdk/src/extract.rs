@@ -1,5 +1,7 @@
 //! What a request says, or the error that it earns, as JSON.
 
+use std::time::Duration;
+
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::PathRejection},
@@ -27,11 +29,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Variabl
     }
 }
 
+/// How long a body may take to come, in the world's time.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Reads a body of at most [`BODY_LIMIT`].
 ///
 /// # Errors
 ///
-/// 413 when it is larger; 400 when it breaks off.
+/// 413 when it is larger; 408 when it is not there after 30 s; 400 when it breaks off.
 pub async fn read_body(request: Request) -> Result<Bytes, HttpError> {
     let too_large = || {
         let message = format!("the body is over {BODY_LIMIT} bytes");
@@ -41,7 +46,12 @@ pub async fn read_body(request: Request) -> Result<Bytes, HttpError> {
     if request.body().size_hint().lower() > BODY_LIMIT as u64 {
         return Err(too_large());
     }
-    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+    let body = tokio::time::timeout(BODY_PATIENCE, Bytes::from_request(request, &())).await;
+    let body = body.map_err(|_| {
+        let message = format!("the body was not there after {BODY_PATIENCE:?}");
+        HttpError::new(StatusCode::REQUEST_TIMEOUT, message)
+    })?;
+    body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         status => HttpError::new(status, rejection.body_text()),
     })

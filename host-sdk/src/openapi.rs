@@ -25,8 +25,9 @@ const GATE: [(&str, &str); 2] = [
 const NO_KEY: (&str, &str) =
     ("401", "The server has an API key, and the request does not show it.");
 
-/// What is answered to a body that is too large.
-const TOO_LARGE: (&str, &str) = ("413", "The body is over 1 MiB.");
+/// What is answered to a body that comes too slowly, or is too large.
+const BAD_BODY: [(&str, &str); 2] =
+    [("408", "The body was not there after 30 s."), ("413", "The body is over 1 MiB.")];
 
 /// The document at `/openapi.json` and its page at `/docs`.
 pub(crate) fn routes(gateway: &Shared) -> Router {
@@ -84,7 +85,7 @@ fn add_refusals(document: &mut Value) {
             add_answer(operation, NO_KEY);
         }
         if operation.contains_key("requestBody") {
-            add_answer(operation, TOO_LARGE);
+            BAD_BODY.into_iter().for_each(|answer| add_answer(operation, answer));
         }
     });
 }
@@ -176,7 +177,7 @@ mod tests {
     fn what_is_refused_before_anybody_is_asked_is_described() {
         let paths = &compose("1", std::iter::empty())["paths"];
         let create = &paths["/api/sessions"]["post"]["responses"];
-        assert!(create["401"].is_object() && create["413"].is_object());
+        assert!(["401", "408", "413"].iter().all(|status| create[status].is_object()));
         let ping = &paths["/ping"]["get"]["responses"];
         assert_eq!(ping.as_object().unwrap().len(), 1);
     }

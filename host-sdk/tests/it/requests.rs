@@ -141,6 +141,19 @@ async fn a_body_over_the_limit_is_refused() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+    let engine = TestEngine::new("NOWEB");
+    let router = started(builder(&engine)).await.router();
+    let stalled =
+        Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, axum::Error>>());
+    let answer = send(&router, Method::POST, "/api/sessions", &[], stalled).await;
+    assert_eq!(
+        answer.line(),
+        r#"408 {"statusCode":408,"message":"the body was not there after 30s","error":"Request Timeout"}"#
+    );
+}
+
 #[tokio::test]
 async fn an_unknown_and_a_stopped_session_are_not_found() {
     let engine = TestEngine::new("NOWEB");
