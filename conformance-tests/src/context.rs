@@ -4,7 +4,7 @@ mod presence;
 mod sessions;
 mod webhooks;
 
-pub(crate) use presence::{entry, has_status, record};
+pub(crate) use presence::{documented, entry, has_status, record};
 pub(crate) use webhooks::{CUSTOM_HEADER, HMAC_KEY, metadata};
 
 use std::{

@@ -2,22 +2,23 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     sync::{OnceCell, RwLock},
     time::{Instant, sleep},
 };
 
 use crate::{
-    Ability, Check, Driver, Entry, Need, Receiver, Target,
+    Ability, Check, Context, Driver, Entry, Need, Receiver, Target,
     driver::{Action, Step},
     receiver::{Delivery, Hook},
-    trace::Trace,
+    target::Answer,
+    trace::{Trace, Traced},
     verdict::Halt,
 };
 
@@ -62,15 +63,39 @@ pub struct Environment {
     pub receiver: Receiver,
     /// The settings.
     pub settings: Settings,
-    /// Why sessions cannot be made, when they cannot.
+    /// Why there is no sessions API, when there is none.
     pub(crate) no_sessions: Option<String>,
-    pub(crate) hooked: OnceCell<Result<(String, Hook), Halt>>,
-    pub(crate) statuses: OnceCell<Result<Vec<Delivery>, Halt>>,
-    undo: Mutex<Vec<(&'static str, Undo)>>,
+    /// Why sessions cannot be made, when they cannot; known once it was tried.
+    no_new_sessions: OnceCell<Option<String>>,
+    pub(crate) hooked: OnceCell<Shared<(String, Hook)>>,
+    pub(crate) statuses: OnceCell<Shared<Vec<Delivery>>>,
+    undo: Mutex<Undoing>,
     /// Read by each request that changes the target while it is on its way, so that nothing is put
     /// back before the target has done it.
     pub(crate) changing: Arc<RwLock<()>>,
 }
+
+/// What was set up once for all, or how that failed and what went over the wire.
+pub(crate) type Shared<T> = Result<T, (Halt, Vec<Traced>)>;
+
+/// What is to be put back, and what could not be.
+#[derive(Debug, Default)]
+struct Undoing {
+    last: u64,
+    waiting: Vec<Waiting>,
+    left_behind: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    number: u64,
+    /// The check that has it done when it has ended; `""` is the whole run.
+    owner: &'static str,
+    undo: Undo,
+}
+
+/// How often it is tried to put something back.
+const TRIES: u32 = 3;
 
 /// One thing to put back.
 #[derive(Clone, Debug)]
@@ -102,6 +127,7 @@ impl Environment {
             receiver,
             settings,
             no_sessions,
+            no_new_sessions: OnceCell::new(),
             hooked: OnceCell::new(),
             statuses: OnceCell::new(),
             undo: Mutex::default(),
@@ -122,8 +148,12 @@ impl Environment {
         let has = match need {
             Need::Driver(ability) => self.can(ability),
             Need::Webhook if self.settings.webhook_configured => true,
-            Need::Webhook | Need::SecondSession => {
+            Need::Webhook => {
                 return self.no_sessions.as_ref().map(|why| format!("needs {need}; {why}"));
+            }
+            Need::SecondSession => {
+                let why = self.no_sessions.as_ref().or(self.no_new_sessions());
+                return why.map(|why| format!("needs {need}; {why}"));
             }
             Need::WebSocket => true,
             Need::ApiKey => self.target.has_key(),
@@ -132,9 +162,44 @@ impl Environment {
         (!has).then(|| format!("needs {need}"))
     }
 
+    /// Why sessions cannot be made, when that was tried and they cannot.
+    pub(crate) fn no_new_sessions(&self) -> Option<&String> {
+        self.no_new_sessions.get()?.as_ref()
+    }
+
+    /// Finds out whether sessions can be made, by making one that is not started.
+    pub(crate) async fn try_sessions(self: &Arc<Self>) {
+        if self.no_sessions.is_some() {
+            return;
+        }
+        let probe = || async {
+            let run = Context::named(Arc::clone(self), "sessions");
+            // No answer is a failure, for the checks to tell; what may be made late is deleted at the end.
+            let made = run.make_session(&run.session_name(), json!({}), false).await.ok()?;
+            self.put_back("").await;
+            let status = made.status;
+            status.is_client_error().then(|| {
+                format!("the target makes no other sessions: POST /api/sessions answered {status}")
+            })
+        };
+        self.no_new_sessions.get_or_init(probe).await;
+    }
+
     /// Has `undo` done when `owner` has ended; `""` is the whole run.
     pub(crate) fn later(&self, owner: &'static str, undo: Undo) {
-        self.undo.lock().unwrap_or_else(PoisonError::into_inner).push((owner, undo));
+        let mut undoing = self.undoing();
+        undoing.last += 1;
+        let number = undoing.last;
+        undoing.waiting.push(Waiting { number, owner, undo });
+    }
+
+    /// What could not be put back, and why.
+    pub fn left_behind(&self) -> Vec<String> {
+        self.undoing().left_behind.clone()
+    }
+
+    fn undoing(&self) -> MutexGuard<'_, Undoing> {
+        self.undo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts back what the check changed.
@@ -155,33 +220,59 @@ impl Environment {
         std::mem::forget(settled);
     }
 
+    /// Puts back what is of these owners, the last first. Each stays on the list until it is done: who
+    /// drops this future can do the rest.
     async fn put_back_where(&self, mine: impl Fn(&str) -> bool) {
         loop {
-            let next = {
-                let mut undo = self.undo.lock().unwrap_or_else(PoisonError::into_inner);
-                let last = undo.iter().rposition(|(owner, _)| mine(owner));
-                last.map(|last| undo.remove(last).1)
-            };
-            let Some(undo) = next else { return };
-            self.undo(undo).await;
+            let last = self.undoing().waiting.iter().rfind(|it| mine(it.owner)).cloned();
+            let Some(Waiting { number, undo, .. }) = last else { return };
+            let failed = self.undo(&undo).await.err();
+            let mut undoing = self.undoing();
+            undoing.waiting.retain(|it| it.number != number);
+            undoing.left_behind.extend(failed);
         }
     }
 
-    async fn undo(&self, undo: Undo) {
+    /// Puts one thing back, or says what is left behind.
+    async fn undo(&self, undo: &Undo) -> Result<(), String> {
+        // Where one thing is left behind, the others are not tried for as long.
+        let mut tries = if self.undoing().left_behind.is_empty() { TRIES } else { 1 };
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let Err(why) = self.undo_once(undo).await else { return Ok(()) };
+            tries -= 1;
+            if tries == 0 {
+                return Err(format!("{undo}: {why}"));
+            }
+            sleep(pause).await;
+            pause *= 4;
+        }
+    }
+
+    async fn undo_once(&self, undo: &Undo) -> Result<(), String> {
         let trace = Trace::default();
         match undo {
             Undo::Delete(session) => {
                 let path = format!("/api/sessions/{session}");
-                let _ = self.target.request(Method::DELETE, path).send(&trace).await;
+                let answer = self.target.request(Method::DELETE, path).send(&trace).await;
+                let answer = answer.map_err(|halt| halt.to_string())?;
+                // What is not there need not be deleted.
+                match answer.status.as_u16() {
+                    200..=299 | 404 | 422 => Ok(()),
+                    status => Err(format!("DELETE answered {status}")),
+                }
             }
             Undo::Configure { session, config } => {
-                let body = serde_json::json!({ "config": config });
+                let body = json!({ "config": config });
                 let call = self.target.request(Method::PUT, format!("/api/sessions/{session}"));
-                let _ = call.json(&body).send(&trace).await;
-                self.works_again(&session).await;
+                let answer = call.json(&body).send(&trace).await;
+                answer.and_then(Answer::succeeds).map_err(|halt| halt.to_string())?;
+                self.works_again(session).await;
+                Ok(())
             }
             Undo::Step(step) => {
-                let _ = self.driver.perform(&step).await;
+                let done = self.driver.perform(step).await;
+                done.map(drop).map_err(|error| error.to_string())
             }
         }
     }
@@ -200,8 +291,29 @@ impl Environment {
         }
     }
 
-    /// What may be amiss when checks failed and none of the webhooks that they asked for has come.
+    /// What may be amiss with the set-up when checks failed.
     pub(crate) fn advice(&self, entries: &[Entry]) -> Option<String> {
+        self.advice_on_webhooks(entries).or_else(|| self.advice_on_driver(entries))
+    }
+
+    /// Everything that needed the driver failed.
+    fn advice_on_driver(&self, entries: &[Entry]) -> Option<String> {
+        let of_driver = entries.iter().filter(|it| it.check.needs_driver() && !it.is_untried());
+        let (tried, failed) = of_driver.fold((0, 0), |(tried, failed), entry| {
+            (tried + 1, failed + usize::from(entry.failure.is_some()))
+        });
+        (tried > 2 && tried == failed).then(|| {
+            format!(
+                "All {tried} checks that need the driver failed: what {} does may not reach the session \
+                 {}.",
+                self.driver.name(),
+                self.settings.session
+            )
+        })
+    }
+
+    /// None of the webhooks that were asked for has come.
+    fn advice_on_webhooks(&self, entries: &[Entry]) -> Option<String> {
         let failed = entries.iter().any(|entry| entry.failure.is_some());
         let asked = self.settings.webhook_configured || self.receiver.has_hooks();
         (failed && asked && self.receiver.is_silent()).then(|| {
@@ -216,6 +328,20 @@ impl Environment {
     /// The step that ends all faults of a session.
     pub(crate) fn no_faults(session: &str) -> Undo {
         Undo::Step(Step { session: session.to_owned(), action: Action::Faults { send: None } })
+    }
+}
+
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delete(session) => write!(f, "the session {session} is still there"),
+            Self::Configure { session, .. } => {
+                write!(f, "the session {session} still has the suite's webhook")
+            }
+            Self::Step(step) => {
+                write!(f, "the faults of the session {} may go on", step.session)
+            }
+        }
     }
 }
 

@@ -140,12 +140,14 @@ impl Receiver {
     pub(crate) fn hook(&self) -> Hook {
         let path = format!("/hooks/{}", self.made.fetch_add(1, Ordering::Relaxed));
         self.inbox.lock().entry(path.clone()).or_default();
-        Hook { url: format!("{}{path}", self.base), path, inbox: Arc::clone(&self.inbox) }
+        let (url, inbox) = (format!("{}{path}", self.base), Arc::clone(&self.inbox));
+        Hook { url, path, inbox, before: 0 }
     }
 
     /// What arrives at any address that is nobody else's.
     pub(crate) fn catch_all(&self) -> Hook {
-        Hook { url: self.base.clone(), path: String::new(), inbox: Arc::clone(&self.inbox) }
+        let (url, inbox) = (self.base.clone(), Arc::clone(&self.inbox));
+        Hook { url, path: String::new(), inbox, before: 0 }
     }
 }
 
@@ -190,11 +192,20 @@ pub(crate) struct Hook {
     url: String,
     path: String,
     inbox: Arc<Inbox>,
+    /// How many deliveries came before, which are none of this check's.
+    before: usize,
 }
 
 impl Hook {
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same address, for what arrives from now on.
+    pub(crate) fn afresh(&self) -> Self {
+        let paths = self.inbox.lock();
+        let before = paths.get(&self.path).map_or(0, |mailbox| mailbox.deliveries.len());
+        Self { before, ..self.clone() }
     }
 
     /// Answers the next deliveries so, one after the other, and then 200.
@@ -207,7 +218,7 @@ impl Hook {
     pub(crate) fn deliveries(&self, wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
         let paths = self.inbox.lock();
         let all = paths.get(&self.path).map_or(&[][..], |mailbox| &mailbox.deliveries);
-        all.iter().filter(|delivery| wanted(delivery)).cloned().collect()
+        all.iter().skip(self.before).filter(|delivery| wanted(delivery)).cloned().collect()
     }
 
     /// Waits until so many have arrived for which `wanted` holds, or `limit` has passed.

@@ -30,6 +30,8 @@ pub struct Report {
     pub took: Duration,
     /// What may be amiss with the set-up rather than with the target.
     pub advice: Option<String>,
+    /// What the run changed at the target and could not put back.
+    pub left_behind: Vec<String>,
     /// Each check, in the order of the catalogue.
     pub entries: Vec<Entry>,
 }
@@ -73,8 +75,15 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, the good ones first.
-    pub const ALL: [Self; 6] =
-        [Self::Pass, Self::KnownFailure, Self::Warn, Self::Skip, Self::Fail, Self::UnexpectedPass];
+    pub const ALL: [Self; 7] = [
+        Self::Pass,
+        Self::KnownFailure,
+        Self::Warn,
+        Self::Skip,
+        Self::Broken,
+        Self::Fail,
+        Self::UnexpectedPass,
+    ];
 
     /// The words for a person.
     pub fn as_str(self) -> &'static str {
@@ -112,6 +121,17 @@ impl Report {
         !self.entries.iter().any(|entry| entry.outcome.is_bad())
     }
 
+    /// How many checks were tried.
+    pub fn tried(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.is_untried()).count()
+    }
+
+    /// Whether something was tried, the driver did not break down, and all held but what need not or
+    /// was known.
+    pub fn conforms(&self) -> bool {
+        self.tried() > 0 && self.holds() && !self.is_broken()
+    }
+
     /// Whether the driver broke down, so that not all could be tried.
     pub fn is_broken(&self) -> bool {
         self.count(Outcome::Broken) > 0
@@ -119,14 +139,16 @@ impl Report {
 
     /// The verdict in a sentence.
     pub fn verdict(&self) -> String {
-        let broken = self.count(Outcome::Broken);
-        let tried = self.entries.len() - self.count(Outcome::Skip) - broken;
+        let (broken, known) = (self.count(Outcome::Broken), self.count(Outcome::KnownFailure));
         let bad = self.entries.iter().filter(|entry| entry.outcome.is_bad()).count();
-        match (tried, bad) {
+        match (self.tried(), bad) {
             (_, 0) if broken > 0 => {
                 format!("it cannot be said: the driver failed in {broken} checks")
             }
             (0, 0) => "nothing was checked".to_owned(),
+            (tried, 0) if known > 0 => {
+                format!("conforms but for {known} known failures, of {tried} checks")
+            }
             (tried, 0) => match tried - self.count(Outcome::Pass) {
                 0 => format!("conforms: all {tried} checks held"),
                 rest => format!("conforms: of {tried} checks, {rest} did not hold and need not"),
@@ -190,15 +212,6 @@ impl Entry {
     /// Whether it was not tried.
     pub fn is_untried(&self) -> bool {
         matches!(self.outcome, Outcome::Skip | Outcome::Broken)
-    }
-
-    /// What went over the wire when it failed: the exchange that shows it, or else the last one.
-    pub fn evidence(&self) -> Option<&Traced> {
-        let failure = self.failure.as_ref()?;
-        match failure.traced {
-            Some(place) => self.trace.get(place),
-            None => self.trace.last(),
-        }
     }
 
     /// The request that shows the failure, or the last one before it.

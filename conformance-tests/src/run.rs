@@ -35,6 +35,9 @@ pub async fn run(
     mut progress: impl FnMut(&Entry),
 ) -> Report {
     let started = Instant::now();
+    if plan.checks.iter().any(|check| check.needs.contains(&Need::SecondSession)) {
+        environment.try_sessions().await;
+    }
     prepare_webhooks(environment, plan).await;
     let one_contact = environment.driver.only_contact().is_some();
     let jobs = if one_contact { 1 } else { plan.jobs.max(1) };
@@ -75,6 +78,7 @@ pub async fn run(
         strict: plan.strict,
         took: started.elapsed(),
         advice: environment.advice(&entries),
+        left_behind: environment.left_behind(),
         entries,
     }
 }

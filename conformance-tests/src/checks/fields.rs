@@ -4,6 +4,7 @@ mod ids;
 mod last_seen;
 mod status;
 
+pub(super) use self::status::WORDS;
 use crate::Check;
 
 pub(crate) fn checks() -> Vec<Check> {

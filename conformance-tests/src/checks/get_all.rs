@@ -4,10 +4,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    Ability::{Groups, People, Presence},
+    Ability::{Groups, NewSessions, People, Presence},
     Check, Context,
-    Need::Driver,
-    context::entry,
+    Need::{Driver, SecondSession},
+    context::{documented, entry, record},
     driver::{Becomes, LastSeen},
     verdict::{Failure, Verdict, at_if, ensure, same},
 };
@@ -91,6 +91,20 @@ pub(crate) fn checks() -> Vec<Check> {
         )
         .rests_on(&["get-all/example-list"])
         .needs(&[Driver(Presence)]),
+        Check::must(
+            "presence/get-all/has-one-entry-a-group",
+            "However often a group has news, it is listed once, with each participant once and nobody else.",
+            |cx| Box::pin(one_entry_a_group(cx)),
+        )
+        .rests_on(&["get-all/example-list", "get-all/example-group"])
+        .needs(&[Driver(People), Driver(Groups)]),
+        Check::must(
+            "presence/get-all/lists-this-session-only",
+            "What one session knows is not listed for another.",
+            |cx| Box::pin(this_session_only(cx)),
+        )
+        .rests_on(&["get-all/endpoint"])
+        .needs(&[Driver(People), Driver(NewSessions), SecondSession]),
         Check::may(
             "presence/get-all/order-is-first-seen",
             "Chats are listed in the order in which they were first seen, whatever happens later.",
@@ -170,7 +184,7 @@ async fn direct_chat_as_in_the_example(cx: Context) -> Verdict {
             { "participant": contact, "lastKnownPresence": "offline", "lastSeen": 1_686_719_326 },
         ],
     });
-    cx.all_shows(&contact, |actual| same(&expected, actual)).await
+    cx.all_shows(&contact, |actual| same(&expected, &documented(actual))).await
 }
 
 async fn group_participants(cx: Context) -> Verdict {
@@ -179,7 +193,7 @@ async fn group_participants(cx: Context) -> Verdict {
     let expected = json!(
         { "participant": member, "lastKnownPresence": "offline", "lastSeen": 1_686_719_326 }
     );
-    cx.all_shows(&group, |actual| same(&expected, crate::context::record(actual, &member)?)).await
+    cx.all_shows(&group, |actual| same(&expected, &documented(record(actual, &member)?))).await
 }
 
 async fn group_as_in_the_example(cx: Context) -> Verdict {
@@ -193,7 +207,7 @@ async fn group_as_in_the_example(cx: Context) -> Verdict {
             { "participant": member, "lastKnownPresence": "offline", "lastSeen": 1_686_719_326 },
         ],
     });
-    cx.all_shows(&group, |actual| same(&expected, actual)).await
+    cx.all_shows(&group, |actual| same(&expected, &documented(actual))).await
 }
 
 async fn agrees_with_get_chat(cx: Context) -> Verdict {
@@ -219,6 +233,44 @@ async fn one_entry_a_chat(cx: Context) -> Verdict {
     };
     cx.get_until(&cx.presence_path("/"), once).await?;
     Ok(())
+}
+
+async fn one_entry_a_group(cx: Context) -> Verdict {
+    let group = cx.subscribed_group().await?;
+    let mut members = [cx.contact(), cx.contact()];
+    for is in [Becomes::Online, Becomes::Typing] {
+        for member in &members {
+            cx.does_in(&group, member, is).await?;
+        }
+    }
+    members.sort();
+    let once = |all: &Value| {
+        let shown = entry(all, &group)?;
+        let list = all.as_array().map_or(&[][..], Vec::as_slice);
+        let mine = list.iter().filter(|entry| entry["id"] == *group).count();
+        ensure(mine == 1, format!("one entry {group}"), || format!("{mine} of them"))?;
+        let records = shown["presences"].as_array().map_or(&[][..], Vec::as_slice);
+        let who = records.iter().filter_map(|record| record["participant"].as_str());
+        // Whether the group lists itself has a check of its own.
+        let mut who: Vec<&str> = who.filter(|who| *who != group).collect();
+        who.sort_unstable();
+        same(&json!(members), &json!(who))
+    };
+    cx.get_until(&cx.presence_path("/"), once).await?;
+    Ok(())
+}
+
+async fn this_session_only(cx: Context) -> Verdict {
+    let other = cx.own_session(json!({}), true).await?;
+    let contact = cx.subscribed_contact().await?;
+    cx.does(&contact, Becomes::Typing).await?;
+    cx.all_shows(&contact, |_| Ok(())).await?;
+    let answer = other.get_all().await?.is(200)?;
+    let all = answer.json()?;
+    let listed = entry(&all, &contact).is_ok();
+    answer.holds(ensure(!listed, format!("no entry {contact} in another session"), || {
+        all.to_string()
+    }))
 }
 
 async fn first_seen_order(cx: Context) -> Verdict {

@@ -9,7 +9,8 @@ use crate::{
     verdict::{Verdict, at_if, ensure},
 };
 
-const STATUSES: [&str; 7] = [
+/// WAHA's words for how a session is.
+pub(super) const STATUSES: [&str; 7] = [
     "STOPPED",
     "STARTING",
     "SCAN_QR_CODE",

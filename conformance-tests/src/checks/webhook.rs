@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Ability::{Groups, People, Presence, Raw},
+    Ability::{Groups, NewSessions, People, Presence, Raw},
     Check, Context,
     Need::{Driver, SecondSession, Webhook},
-    context::{has_status, record},
-    driver::Becomes,
+    checks::{fields, sessions},
+    context::{documented, record},
+    driver::{Becomes, LastSeen},
     receiver::{Delivery, Hook},
     verdict::{Failure, Verdict, at_if, ensure, same},
 };
@@ -61,6 +62,21 @@ pub(crate) fn checks() -> Vec<Check> {
         .rests_on(&["webhook/event", "subscribe/then-webhook"])
         .needs(&[Driver(Presence), Webhook]),
         Check::must(
+            "webhook/presence-update/tells-each-status",
+            "Who types, records, is online, or went offline with a last seen is told so, in a direct chat and in a \
+             group.",
+            |cx| Box::pin(each_status(cx)),
+        )
+        .rests_on(&["webhook/event", "fields/last-known-presence", "fields/last-seen"])
+        .needs(&[Driver(People), Driver(Groups), Webhook]),
+        Check::must(
+            "webhook/presence-update/goes-to-its-session-only",
+            "The webhook of one session is not told what another session knows.",
+            |cx| Box::pin(its_session_only(cx)),
+        )
+        .rests_on(&["webhook/event"])
+        .needs(&[Driver(People), Driver(NewSessions), SecondSession, Webhook]),
+        Check::must(
             "webhook/presence-update/status-is-one-of-five",
             "A status that the documentation does not name is never sent.",
             |cx| Box::pin(unknown_is_not_sent(cx)),
@@ -86,7 +102,7 @@ pub(crate) fn checks() -> Vec<Check> {
             |cx| Box::pin(none_lost(cx)),
         )
         .needs(&[Driver(People), Webhook]),
-        Check::may(
+        Check::should(
             "webhook/presence-update/none-comes-twice",
             "A webhook that was answered with 200 does not come again.",
             |cx| Box::pin(none_twice(cx)),
@@ -116,7 +132,7 @@ pub(crate) fn checks() -> Vec<Check> {
             "A webhook configured for session.status does not get presence.update.",
             |cx| Box::pin(only_asked_for(cx)),
         )
-        .needs(&[Driver(People), Driver(crate::Ability::NewSessions), SecondSession]),
+        .needs(&[Driver(People), Driver(NewSessions), SecondSession]),
         Check::should(
             "webhook/events/star-means-all",
             "A webhook configured for * gets session.status.",
@@ -167,16 +183,11 @@ async fn payload_as_in_the_example(cx: Context) -> Verdict {
     let (group, member) = (cx.subscribed_group().await?, cx.contact());
     cx.does_in(&group, &member, Becomes::Typing).await?;
     let event = cx.presence_update(&hook, &group).await?;
-    let mut payload = event["payload"].clone();
-    // Whether lastSeen is null or absent has a check of its own.
-    if let Some(record) = payload.pointer_mut("/presences/0").and_then(Value::as_object_mut) {
-        record.entry("lastSeen").or_insert(Value::Null);
-    }
     let expected = json!({
         "id": group,
         "presences": [{ "participant": member, "lastKnownPresence": "typing", "lastSeen": null }],
     });
-    Ok(same(&expected, &payload)?)
+    Ok(same(&expected, &documented(&event["payload"]))?)
 }
 
 async fn engine_is_noweb(cx: Context) -> Verdict {
@@ -195,7 +206,63 @@ async fn names_its_session(cx: Context) -> Verdict {
 async fn agrees_with_get(cx: Context) -> Verdict {
     let (cx, _, contact, event) = typing(&cx).await?;
     let sent = record(&event["payload"], &contact)?.clone();
-    cx.shows(&contact, &contact, |shown| same(&sent, shown)).await
+    cx.shows(&contact, &contact, |shown| same(&documented(&sent), &documented(shown))).await
+}
+
+/// What a contact does, how the API words it, and the last seen that comes with it.
+const STATUSES: [(Becomes, &str, Option<u64>); 4] = [
+    (Becomes::Typing, "typing", None),
+    (Becomes::Recording, "recording", None),
+    (Becomes::Online, "online", None),
+    (Becomes::Offline, "offline", Some(1_686_719_326)),
+];
+
+async fn each_status(cx: Context) -> Verdict {
+    let (cx, hook) = cx.hooked().await?;
+    let (contact, group) = (cx.subscribed_contact().await?, cx.subscribed_group().await?);
+    let member = cx.contact();
+    for (chat, who) in [(&contact, &contact), (&group, &member)] {
+        for (is, status, last_seen) in STATUSES {
+            match last_seen {
+                Some(seconds) => cx.leaves(chat, who, Some(LastSeen::At(seconds))).await?,
+                None => cx.does_in(chat, who, is).await?,
+            }
+            let expected = json!({
+                "participant": who, "lastKnownPresence": status, "lastSeen": last_seen,
+            });
+            let tells = |delivery: &Delivery| {
+                let event = delivery.json();
+                let told = record(&event["payload"], who).map(documented);
+                event["payload"]["id"] == *chat && told.is_ok_and(|told| told == expected)
+            };
+            if hook.wait(1, cx.timeout(), tells).await.is_empty() {
+                let came = of_chat(&hook, chat);
+                let last = came.last().map(|delivery| cx.trace.add(delivery.traced()));
+                let said: Vec<Value> =
+                    came.iter().map(|it| it.json()["payload"]["presences"].clone()).collect();
+                let failure =
+                    Failure::new(format!("a webhook with {expected}"), json!(said).to_string());
+                return Err(Failure { traced: last, ..failure }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn its_session_only(cx: Context) -> Verdict {
+    let elsewhere = cx.environment.receiver.hook();
+    let webhook = json!({ "url": elsewhere.url(), "events": ["presence.update"] });
+    cx.own_session(json!({ "webhooks": [webhook] }), true).await?;
+    let (cx, _, contact, _) = typing(&cx).await?;
+    cx.quiet().await;
+    let strays = of_chat(&elsewhere, &contact);
+    if let Some(stray) = strays.first() {
+        cx.trace.add(stray.traced());
+    }
+    ensure(strays.is_empty(), "no webhook of another session's chat", || {
+        strays[0].json()["payload"].to_string()
+    })?;
+    Ok(())
 }
 
 async fn unknown_is_not_sent(cx: Context) -> Verdict {
@@ -205,8 +272,7 @@ async fn unknown_is_not_sent(cx: Context) -> Verdict {
     for delivery in of_chat(&hook, &contact) {
         let event = delivery.json();
         let status = record(&event["payload"], &contact)?["lastKnownPresence"].clone();
-        let known = ["offline", "online", "typing", "recording", "paused"];
-        let is_known = status.as_str().is_some_and(|word| known.contains(&word));
+        let is_known = status.as_str().is_some_and(|word| fields::WORDS.contains(&word));
         if !is_known {
             let traced = cx.trace.add(delivery.traced());
             return Err(Failure::new("one of the five words", status.to_string())
@@ -295,9 +361,16 @@ async fn this_event_only(cx: Context) -> Verdict {
     cx.does_in(&group, &alice, Becomes::Typing).await?;
     cx.presence_update(&hook, &group).await?;
     cx.does_in(&group, &bob, Becomes::Typing).await?;
-    let both = cx.presence_updates(&hook, &group, 2).await?;
-    let event = both.last().map(Delivery::json).unwrap_or_default();
-    has_status(record(&event["payload"], &bob)?, "typing")?;
+    let of_bob = |delivery: &Delivery| {
+        let event = delivery.json();
+        event["payload"]["id"] == *group && record(&event["payload"], &bob).is_ok()
+    };
+    let found = hook.wait(1, cx.timeout(), of_bob).await;
+    let Some(delivery) = found.first() else {
+        return Err(Failure::new(format!("a webhook of {bob}"), "none").into());
+    };
+    cx.trace.add(delivery.traced());
+    let event = delivery.json();
     let count = event["payload"]["presences"].as_array().map_or(0, Vec::len);
     ensure(count == 1, format!("{bob} alone"), || event["payload"].to_string())?;
     Ok(())
@@ -352,8 +425,7 @@ async fn status_payload(cx: Context) -> Verdict {
         let session = at_if(&event, "/session", "a string", Value::is_string)?;
         at_if(&event, "/payload/name", &session.to_string(), |name| name == session)?;
         at_if(&event, "/payload/status", "one of WAHA's words", |status| {
-            let words = ["STOPPED", "STARTING", "SCAN_QR_CODE", "WORKING", "FAILED"];
-            status.as_str().is_some_and(|status| words.contains(&status))
+            status.as_str().is_some_and(|status| sessions::STATUSES.contains(&status))
         })?;
     }
     Ok(())

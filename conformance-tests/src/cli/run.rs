@@ -3,6 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
+    path::Path,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use conformance_tests::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Ended, FAILED, UNREACHABLE, chosen, no_such_check, print, say, target};
+use super::{Ended, FAILED, UNREACHABLE, USAGE, chosen, no_such_check, print, say, target};
 
 /// Check a server, and report.
 #[derive(Debug, clap::Args)]
@@ -66,7 +67,8 @@ pub(super) fn run(args: Args) -> Result<u8, Ended> {
 async fn check(args: Args) -> Result<u8, Ended> {
     let plan = plan(&args)?;
     let outputs = open(&args.report)?;
-    let environment = args.target.prepare().await?;
+    let environment =
+        args.target.prepare().await.inspect_err(|_| outputs.iter().for_each(Output::unmake))?;
     let progress = progress(plan.checks.len());
     let running = conformance_tests::run(&environment, &plan, |entry| told(&progress, entry));
     let report = tokio::select! {
@@ -75,10 +77,17 @@ async fn check(args: Args) -> Result<u8, Ended> {
     };
     progress.finish_and_clear();
     write_all(&report, &args, outputs)?;
-    Ok(match (report.holds(), report.is_broken()) {
-        (false, _) => FAILED,
-        (true, true) => UNREACHABLE,
-        (true, false) => 0,
+    for left in &report.left_behind {
+        say(&format!("not put back: {left}"));
+    }
+    Ok(if !report.holds() || !report.left_behind.is_empty() {
+        FAILED
+    } else if report.is_broken() {
+        UNREACHABLE
+    } else if report.tried() == 0 {
+        USAGE
+    } else {
+        0
     })
 }
 
@@ -145,7 +154,9 @@ pub(super) async fn stopped(
     progress.finish_and_clear();
     say("interrupted; putting the target back");
     tokio::select! {
-        () = environment.leave() => {}
+        () = environment.leave() => {
+            environment.left_behind().iter().for_each(|left| say(&format!("not put back: {left}")));
+        }
         _ = interrupted() => say("not put back"),
     }
     Ok(code)
@@ -176,8 +187,25 @@ pub(super) async fn interrupted() -> u8 {
     130
 }
 
-/// The files of the reports, made before anything is checked; none for standard output.
-fn open(reports: &[Destination]) -> Result<Vec<Option<File>>, Ended> {
+/// Where a report goes.
+struct Output {
+    /// None: standard output.
+    file: Option<File>,
+    /// The name of a file that was not there before.
+    made: Option<String>,
+}
+
+impl Output {
+    /// Removes the file when there is no report after all: an empty one is none.
+    fn unmake(&self) {
+        if let Some(made) = &self.made {
+            let _ = std::fs::remove_file(made);
+        }
+    }
+}
+
+/// The files of the reports, made before anything is checked.
+fn open(reports: &[Destination]) -> Result<Vec<Output>, Ended> {
     for (place, report) in reports.iter().enumerate() {
         if reports[..place].iter().any(|earlier| earlier.file == report.file) {
             let file = if report.file == "-" { "standard output" } else { &report.file };
@@ -186,21 +214,23 @@ fn open(reports: &[Destination]) -> Result<Vec<Option<File>>, Ended> {
     }
     let file = |report: &Destination| {
         if report.file == "-" {
-            return Ok(None);
+            return Ok(Output { file: None, made: None });
         }
+        let made = (!Path::new(&report.file).exists()).then(|| report.file.clone());
         // What an earlier run left stays until there is something to put in its place.
-        let made = OpenOptions::new().append(true).create(true).open(&report.file);
-        made.map(Some).with_context(|| format!("failed to create {}", report.file))
+        let file = OpenOptions::new().append(true).create(true).open(&report.file);
+        let file = file.with_context(|| format!("failed to create {}", report.file))?;
+        Ok(Output { file: Some(file), made })
     };
-    reports.iter().map(file).collect::<Result<_, _>>().map_err(Ended::usage)
+    reports.iter().map(file).collect::<anyhow::Result<_>>().map_err(Ended::usage)
 }
 
 /// The reports that were asked for, and the text for a person unless one of them takes its place. What
 /// cannot be written does not keep the others back, and is named at the end.
-fn write_all(report: &Report, args: &Args, outputs: Vec<Option<File>>) -> Result<(), Ended> {
+fn write_all(report: &Report, args: &Args, outputs: Vec<Output>) -> Result<(), Ended> {
     let mut failures: Vec<String> = Vec::new();
     let mut taken = false;
-    for (destination, file) in args.report.iter().zip(outputs) {
+    for (destination, Output { file, .. }) in args.report.iter().zip(outputs) {
         let to_a_person = file.is_none();
         match write(report, destination, file) {
             Ok(()) => taken |= to_a_person,

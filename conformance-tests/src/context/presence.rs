@@ -129,6 +129,25 @@ impl Context {
     }
 }
 
+/// The documented fields of a chat or a record. Whether there may be others, and whether an empty
+/// lastSeen is null or absent, has checks of its own.
+pub(crate) fn documented(shown: &Value) -> Value {
+    let Some(fields) = shown.as_object() else { return shown.clone() };
+    let field = |name: &str| fields.get(name).cloned().unwrap_or(Value::Null);
+    match fields.get("presences") {
+        Some(Value::Array(records)) => {
+            let records: Vec<Value> = records.iter().map(documented).collect();
+            json!({ "id": field("id"), "presences": records })
+        }
+        Some(_) => shown.clone(),
+        None => json!({
+            "participant": field("participant"),
+            "lastKnownPresence": field("lastKnownPresence"),
+            "lastSeen": field("lastSeen"),
+        }),
+    }
+}
+
 /// A chat's entry in the list of all.
 pub(crate) fn entry<'a>(all: &'a Value, chat: &str) -> Result<&'a Value, Failure> {
     let list = all.as_array().ok_or_else(|| Failure::new("an array", all.to_string()))?;

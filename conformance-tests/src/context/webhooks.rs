@@ -2,11 +2,12 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::Context;
 use crate::{
     Ability,
-    environment::Undo,
+    environment::{Shared, Undo},
     receiver::{Delivery, Hook},
     trace::Trace,
     verdict::{Failure, Halt, Verdict, ensure},
@@ -40,27 +41,55 @@ impl Context {
     /// the session under test, whose configuration is put back at the end.
     pub(crate) async fn hooked(&self) -> Verdict<(Self, Hook)> {
         let (session, hook) =
-            self.environment.hooked.get_or_init(|| self.hook_up()).await.clone()?;
-        Ok((self.on(session), hook))
+            self.shared(&self.environment.hooked, async |run: Self| run.hook_up().await).await?;
+        if self.environment.driver.only_contact().is_some() {
+            // What others did with the same contact may still be on its way.
+            self.quiet().await;
+        }
+        Ok((self.on(session), hook.afresh()))
     }
 
-    async fn hook_up(&self) -> Result<(String, Hook), Halt> {
+    /// What the first check that needs it sets up for all. Its requests belong to the run; when it
+    /// fails, each check that needs it shows them.
+    async fn shared<T: Clone>(
+        &self,
+        cell: &OnceCell<Shared<T>>,
+        set_up: impl AsyncFnOnce(Self) -> Verdict<T>,
+    ) -> Verdict<T> {
+        let first = || async {
+            let trace = Trace::default();
+            let run = Self { check: "", trace: trace.clone(), ..self.clone() };
+            set_up(run).await.map_err(|halt| (halt, trace.take()))
+        };
+        match cell.get_or_init(first).await {
+            Ok(made) => Ok(made.clone()),
+            Err((halt, traced)) => {
+                let places: Vec<usize> =
+                    traced.iter().map(|traced| self.trace.add(traced.clone())).collect();
+                let mut halt = halt.clone();
+                if let Halt::Failed(failure) = &mut halt {
+                    failure.traced = failure.traced.and_then(|at| places.get(at).copied());
+                }
+                Err(halt)
+            }
+        }
+    }
+
+    async fn hook_up(&self) -> Verdict<(String, Hook)> {
         let environment = &self.environment;
         if environment.settings.webhook_configured {
             return Ok((environment.settings.session.clone(), environment.receiver.catch_all()));
         }
         let hook = environment.receiver.hook();
         let webhook = webhook(&hook, &["presence.update"]);
-        // The requests of the set-up belong to the run, not to the check that happens to be first.
-        let run = Self { check: "", trace: Trace::default(), ..self.clone() };
-        if environment.can(Ability::NewSessions) {
+        if environment.can(Ability::NewSessions) && environment.no_new_sessions().is_none() {
             let config = json!({ "metadata": metadata(), "webhooks": [webhook] });
-            let own = run.own_session(config, true).await?;
+            let own = self.own_session(config, true).await?;
             return Ok((own.session, hook));
         }
-        let run = run.on(environment.settings.session.clone());
-        run.add_webhook(webhook).await?;
-        Ok((run.session, hook))
+        let under_test = self.on(environment.settings.session.clone());
+        under_test.add_webhook(webhook).await?;
+        Ok((under_test.session, hook))
     }
 
     /// Adds a webhook to the session under test, and has its configuration put back at the end.
@@ -87,7 +116,7 @@ impl Context {
         self.reaches("WORKING").await
     }
 
-    /// The first `count` events of the chat, in the order of their arrival.
+    /// The first `count` events of the chat since this check began, in the order of their arrival.
     pub(crate) async fn presence_updates(
         &self,
         hook: &Hook,
@@ -119,19 +148,19 @@ impl Context {
     /// The `session.status` events of a session that was started and stopped, once for all checks.
     pub(crate) async fn status_events(&self) -> Verdict<Vec<Delivery>> {
         let events =
-            self.environment.statuses.get_or_init(|| self.start_and_stop()).await.clone()?;
+            self.shared(&self.environment.statuses, async |run: Self| run.start_and_stop().await);
+        let events = events.await?;
         for delivery in &events {
             self.trace.add(delivery.traced());
         }
         Ok(events)
     }
 
-    async fn start_and_stop(&self) -> Result<Vec<Delivery>, Halt> {
-        let run = Self { check: "", trace: Trace::default(), ..self.clone() };
+    async fn start_and_stop(&self) -> Verdict<Vec<Delivery>> {
         let hook = self.environment.receiver.hook();
         let webhook = webhook(&hook, &["session.status"]);
         let config = json!({ "metadata": metadata(), "webhooks": [webhook] });
-        let own = run.own_session(config, true).await?;
+        let own = self.own_session(config, true).await?;
         own.first_status(&hook).await?;
         own.session_does("stop").await?.succeeds()?;
         let stopped = |delivery: &Delivery| delivery.json()["payload"]["status"] == "STOPPED";

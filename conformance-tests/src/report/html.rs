@@ -40,9 +40,10 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
         .collect();
     let whole = json!({
         "headline": headline(report),
-        "tone": if report.holds() && !report.is_broken() { "pass" } else { "fail" },
+        "tone": if report.conforms() { "pass" } else { "fail" },
         "verdict": report.verdict(),
         "advice": report.advice,
+        "left_behind": report.left_behind,
         "target": report.target,
         "session": report.session,
         "driver": report.driver,
@@ -58,10 +59,12 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
 }
 
 fn headline(report: &Report) -> &'static str {
-    match (report.holds(), report.is_broken()) {
-        (false, _) => "Does not conform",
-        (true, true) => "The driver failed",
-        (true, false) => "Conforms",
+    match (report.holds(), report.is_broken(), report.tried()) {
+        (false, ..) => "Does not conform",
+        (true, true, _) => "The driver failed",
+        (true, false, 0) => "Nothing was checked",
+        _ if report.count(Outcome::KnownFailure) > 0 => "Conforms but for known failures",
+        _ => "Conforms",
     }
 }
 

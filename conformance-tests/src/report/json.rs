@@ -15,9 +15,10 @@ pub(super) fn render(report: &Report) -> Result<String, RenderError> {
         "strict": report.strict,
         "seed": report.seed,
         "tookMs": report.took.as_secs_f64() * 1000.0,
-        "conforms": report.holds(),
+        "conforms": report.conforms(),
         "verdict": report.verdict(),
         "advice": report.advice,
+        "leftBehind": report.left_behind,
         "counts": counts,
         "checks": report.entries.iter().map(entry).collect::<Vec<_>>(),
     });

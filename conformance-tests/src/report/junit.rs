@@ -26,6 +26,9 @@ fn case(entry: &Entry) -> TestCase {
             let mut status = TestCaseStatus::skipped();
             let reason = entry.reason.as_deref().unwrap_or(Outcome::KnownFailure.as_str());
             status.set_message(reason);
+            if entry.failure.is_some() {
+                status.set_description(text.as_str());
+            }
             status
         }
         Outcome::Broken => {

@@ -15,6 +15,9 @@ pub(super) fn render(report: &Report) -> String {
     if let Some(advice) = &report.advice {
         let _ = writeln!(text, "# {advice}");
     }
+    for left in &report.left_behind {
+        let _ = writeln!(text, "# not put back: {}", harmless(left).replace('\n', " "));
+    }
     let _ = writeln!(text, "# {}", report.verdict());
     let _ = writeln!(text, "# {}", report.counts());
     text

@@ -33,8 +33,10 @@ pub fn render(report: &Report, colour: bool) -> String {
     if let Some(advice) = &report.advice {
         let _ = writeln!(text, "{advice}");
     }
-    let fine = report.holds() && !report.is_broken();
-    let outcome = if fine { Outcome::Pass } else { Outcome::Fail };
+    for left in &report.left_behind {
+        let _ = writeln!(text, "not put back: {}", harmless(left));
+    }
+    let outcome = if report.conforms() { Outcome::Pass } else { Outcome::Fail };
     let _ = writeln!(text, "{}", paint.outcome(outcome, &report.verdict()));
     text
 }

@@ -7,7 +7,7 @@ use crate::{
     Check, Context,
     Need::Driver,
     clock,
-    context::has_status,
+    context::{has_status, record},
     driver::{Becomes, LastSeen},
     verdict::{Failure, Verdict, ensure, same},
 };
@@ -30,7 +30,7 @@ pub(super) fn checks() -> Vec<Check> {
         .needs(&[Driver(Presence)]),
         Check::must(
             "presence/fields/last-seen-is-empty-when-online",
-            "Who is online has no lastSeen: null, or none at all.",
+            "Who is online, types or records has no lastSeen: null, or none at all.",
             |cx| Box::pin(empty_when_online(cx)),
         )
         .rests_on(&["get-chat/example"])
@@ -96,12 +96,20 @@ async fn plausible(cx: Context) -> Verdict {
 
 async fn empty_when_online(cx: Context) -> Verdict {
     let contact = cx.subscribed_contact().await?;
-    cx.does(&contact, Becomes::Online).await?;
-    cx.shows(&contact, &contact, |record| {
-        has_status(record, "online")?;
-        is_empty(record)
-    })
-    .await
+    let statuses = [
+        (Becomes::Online, "online"),
+        (Becomes::Typing, "typing"),
+        (Becomes::Recording, "recording"),
+    ];
+    for (is, status) in statuses {
+        cx.does(&contact, is).await?;
+        cx.shows(&contact, &contact, |record| {
+            has_status(record, status)?;
+            is_empty(record)
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 async fn null_not_absent(cx: Context) -> Verdict {
@@ -124,11 +132,12 @@ async fn hidden(cx: Context) -> Verdict {
     let contact = cx.subscribed_contact().await?;
     cx.does(&contact, Becomes::Online).await?;
     cx.leaves(&contact, &contact, Some(LastSeen::Text("deny"))).await?;
-    cx.shows(&contact, &contact, |record| {
+    let gone = |record: &Value| {
         has_status(record, "offline")?;
         is_empty(record)
-    })
-    .await
+    };
+    cx.shows(&contact, &contact, gone).await?;
+    cx.all_shows(&contact, |chat| gone(record(chat, &contact)?)).await
 }
 
 async fn nonsense(cx: Context) -> Verdict {

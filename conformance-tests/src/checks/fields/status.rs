@@ -10,7 +10,9 @@ use crate::{
     verdict::{Failure, Verdict, ensure},
 };
 
-const WORDS: [&str; 5] = ["offline", "online", "typing", "recording", "paused"];
+/// The documented words.
+pub(in crate::checks) const WORDS: [&str; 5] =
+    ["offline", "online", "typing", "recording", "paused"];
 
 pub(super) fn checks() -> Vec<Check> {
     vec![

@@ -59,6 +59,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant::breaks(&["presence/get-all/lists-groups"])
         .also(&[
             "presence/get-all/group-participants-are-contacts",
+            "presence/get-all/has-one-entry-a-group",
             "presence/fields/ids-end-in-c-us-or-g-us",
         ])
         .answer(|call, reply, _| {
@@ -113,6 +114,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }),
     Mutant::breaks(&["presence/get-all/has-one-entry-a-chat"]).answer(|call, reply, _| {
         in_all(call, reply, |all| *all = [all.clone(), all.clone()].concat());
+    }),
+    // Lists a group's participants twice.
+    Mutant::breaks(&["presence/get-all/has-one-entry-a-group"]).answer(|call, reply, _| {
+        in_all(call, reply, |all| {
+            for chat in all.iter_mut().filter(|chat| is_group(&chat["id"])) {
+                let again: Vec<Value> = records(chat).map(|record| record.clone()).collect();
+                chat["presences"].as_array_mut().unwrap().extend(again);
+            }
+        });
+    }),
+    // Lists groups twice.
+    Mutant::breaks(&["presence/get-all/has-one-entry-a-group"]).answer(|call, reply, _| {
+        in_all(call, reply, |all| {
+            let groups: Vec<Value> = all.iter().filter(|it| is_group(&it["id"])).cloned().collect();
+            all.extend(groups);
+        });
+    }),
+    // Lists the chats of the first session for all.
+    Mutant::breaks(&["presence/get-all/lists-this-session-only"]).request(|call, memory| {
+        let session = call.path.split('/').nth(2).unwrap_or_default().to_owned();
+        if is_all(call) && memory.sessions.contains(&session) {
+            if let Some(first) = memory.notes.get("session") {
+                call.path = call.path.replace(&session, first);
+            }
+        } else if is_all(call) {
+            memory.notes.insert("session".into(), session);
+        }
+        None
     }),
     Mutant::breaks(&["presence/get-all/order-is-first-seen"])
         .answer(|call, reply, _| in_all(call, reply, |all| all.reverse())),
@@ -185,11 +214,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         });
     }),
     // The third change of a chat is lost.
-    Mutant::breaks(&["presence/get-chat/shows-the-latest"]).request(|call, memory| {
-        let (chat, stanza) = stanza_of(call)?;
-        let third = stanza["attrs"].get("participant").is_none() && memory.count(chat) == 3;
-        if third { ok() } else { None }
-    }),
+    Mutant::breaks(&["presence/get-chat/shows-the-latest"])
+        .request(|call, memory| {
+            let (chat, stanza) = stanza_of(call)?;
+            let third = stanza["attrs"].get("participant").is_none() && memory.count(chat) == 3;
+            if third { ok() } else { None }
+        })
+        .also(&["presence/fields/last-seen-is-empty-when-online"]),
     Mutant::breaks(&["presence/get-chat/decodes-the-id"]).answer(|call, reply, _| {
         if call.path.contains("%40") {
             reply.status = 404;
@@ -273,12 +304,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         if silent { ok() } else { None }
     }),
     // Who is online cannot type.
-    Mutant::breaks(&["presence/fields/typing"]).request(|call, memory| {
-        let (chat, stanza) = stanza_of(call)?;
-        let online = memory.before(&chat)?["tag"] == "presence";
-        let alone = stanza["attrs"].get("participant").is_none();
-        if online && alone && child(&stanza) == "composing" { ok() } else { None }
-    }),
+    Mutant::breaks(&["presence/fields/typing"])
+        .request(|call, memory| {
+            let (chat, stanza) = stanza_of(call)?;
+            let online = memory.before(&chat)?["tag"] == "presence";
+            let alone = stanza["attrs"].get("participant").is_none();
+            if online && alone && child(&stanza) == "composing" { ok() } else { None }
+        })
+        .also(&["presence/fields/last-seen-is-empty-when-online"]),
     // Who is online cannot record.
     Mutant::breaks(&["presence/fields/recording"]).request(|call, memory| {
         let (chat, stanza) = stanza_of(call)?;
@@ -351,6 +384,24 @@ pub(super) const MUTANTS: &[Mutant] = &[
             }
         });
     }),
+    Mutant::breaks(&["presence/fields/last-seen-is-empty-when-online"]).answer(|call, reply, _| {
+        in_records(call, reply, |record| {
+            if record["lastKnownPresence"] == "recording" {
+                record["lastSeen"] = 1_686_719_326.into();
+            }
+        });
+    }),
+    // Does not list who is offline since nobody knows when.
+    Mutant::breaks(&["presence/fields/hidden-last-seen-still-goes-offline"]).answer(
+        |call, reply, _| {
+            in_all(call, reply, |all| {
+                all.retain(|chat| {
+                    let record = &chat["presences"][0];
+                    record["lastKnownPresence"] != "offline" || !record["lastSeen"].is_null()
+                });
+            });
+        },
+    ),
     // Leaves out what is null, as today's WAHA does.
     Mutant::breaks(&["presence/fields/last-seen-is-null-rather-than-absent"])
         .answer(|call, reply, _| {

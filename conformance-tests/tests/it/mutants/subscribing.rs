@@ -42,19 +42,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         (group && memory.count("group") == 1).then(|| Reply::new(400, r#"{"message":"a group"}"#))
     }),
     // What GET of a chat once showed is shown for ever.
-    Mutant::breaks(&["presence/subscribe/then-get-chat-shows-news"]).answer(
-        |call, reply, memory| {
+    Mutant::breaks(&["presence/subscribe/then-get-chat-shows-news"])
+        .answer(|call, reply, memory| {
             let Some(chat) = chat_of_get(call).filter(|_| reply.status == 200) else { return };
             if reply.json()["presences"] == json!([]) {
                 return;
             }
             let text = String::from_utf8(reply.body.clone()).unwrap();
             reply.body = memory.notes.entry(chat).or_insert(text).clone().into_bytes();
-        },
-    ),
+        })
+        .also(&["presence/fields/last-seen-is-empty-when-online"]),
     // What GET all once showed of a chat is shown for ever.
-    Mutant::breaks(&["presence/subscribe/then-get-all-shows-news"]).answer(
-        |call, reply, memory| {
+    Mutant::breaks(&["presence/subscribe/then-get-all-shows-news"])
+        .answer(|call, reply, memory| {
             in_all(call, reply, |all| {
                 for chat in all.iter_mut().filter(|chat| chat["presences"] != json!([])) {
                     let id = chat["id"].as_str().unwrap().to_owned();
@@ -62,8 +62,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     *chat = serde_json::from_str(first).unwrap();
                 }
             });
-        },
-    ),
+        })
+        .also(&[
+            "presence/get-all/has-one-entry-a-group",
+            "presence/fields/hidden-last-seen-still-goes-offline",
+        ]),
     Mutant::breaks(&["presence/subscribe/answers-201"]).answer(|call, reply, _| {
         if chat_of_subscribe(call).is_some() && reply.status == 201 {
             reply.status = 200;

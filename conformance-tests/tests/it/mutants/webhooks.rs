@@ -75,19 +75,62 @@ pub(super) const MUTANTS: &[Mutant] = &[
         let first = chat(post).is_some() && memory.count("event") == 1;
         if first { Lose } else { Forward }
     }),
-    Mutant::breaks(&["presence/subscribe/then-webhook-brings-news"]).webhook(|post, _| {
-        let records = chat(post).is_some() && first_status(&post.json()) == "recording";
-        if records { Lose } else { Forward }
-    }),
+    Mutant::breaks(&["presence/subscribe/then-webhook-brings-news"])
+        .webhook(|post, _| {
+            let records = chat(post).is_some() && first_status(&post.json()) == "recording";
+            if records { Lose } else { Forward }
+        })
+        .also(&["webhook/presence-update/tells-each-status"]),
     Mutant::breaks(&["webhook/presence-update/has-the-four-fields"])
         .webhook(|post, _| change(post, |event| event["engine"] = 1.into())),
-    Mutant::breaks(&["webhook/presence-update/payload-is-as-in-the-example"]).webhook(|post, _| {
+    Mutant::breaks(&["webhook/presence-update/payload-is-as-in-the-example"])
+        .webhook(|post, _| {
+            change(post, |event| {
+                if event["payload"]["id"].as_str().is_some_and(|id| id.ends_with("@g.us")) {
+                    event["payload"]["presences"][0]["participant"] = "somebody".into();
+                }
+            })
+        })
+        .also(&["webhook/presence-update/tells-each-status"]),
+    // Tells nobody that somebody has gone.
+    Mutant::breaks(&["webhook/presence-update/tells-each-status"])
+        .webhook(|post, _| if first_status(&post.json()) == "offline" { Lose } else { Forward }),
+    // Milliseconds for seconds.
+    Mutant::breaks(&["webhook/presence-update/tells-each-status"]).webhook(|post, _| {
         change(post, |event| {
-            if event["payload"]["id"].as_str().is_some_and(|id| id.ends_with("@g.us")) {
-                event["payload"]["presences"][0]["status"] = "typing".into();
+            let last_seen = event.pointer_mut("/payload/presences/0/lastSeen");
+            if let Some((last_seen, seconds)) = last_seen.and_then(|it| Some((it.as_u64()?, it))) {
+                *seconds = (last_seen * 1000).into();
             }
         })
     }),
+    // The engine's ids for who records in a group.
+    Mutant::breaks(&["webhook/presence-update/tells-each-status"]).webhook(|post, _| {
+        change(post, |event| {
+            let in_group = event["payload"]["id"].as_str().is_some_and(|id| id.ends_with("@g.us"));
+            if in_group && first_status(event) == "recording" {
+                let participant = &mut event["payload"]["presences"][0]["participant"];
+                *participant =
+                    participant.as_str().unwrap().replace("@c.us", "@s.whatsapp.net").into();
+            }
+        })
+    }),
+    // Tells the newest receiver what the first one is told.
+    Mutant::breaks(&["webhook/presence-update/goes-to-its-session-only"])
+        .request(|call, memory| {
+            let hook = call.json().pointer("/config/webhooks/0").cloned()?;
+            if hook["events"] == json!(["presence.update"]) {
+                let url = hook["url"].as_str()?.to_owned();
+                memory.notes.entry("first".into()).or_insert(url.clone());
+                memory.notes.insert("newest".into(), url);
+            }
+            None
+        })
+        .receipt(|post, _, memory| {
+            let (first, newest) = (memory.notes.get("first")?, memory.notes.get("newest")?);
+            let copied = chat(post).is_some() && post.url == *first && newest != first;
+            copied.then(|| Post { url: newest.clone(), ..post.clone() })
+        }),
     Mutant::breaks(&["webhook/presence-update/engine-is-noweb"])
         .webhook(|post, _| change(post, |event| event["engine"] = "WEBJS".into())),
     Mutant::breaks(&["webhook/presence-update/names-its-session"])
@@ -121,7 +164,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         .webhook(|post, memory| if number(post, memory) == 5 { AfterTheNext } else { Forward }),
     // The third event is lost.
     Mutant::breaks(&["webhook/presence-update/none-is-lost"])
-        .webhook(|post, memory| if number(post, memory) == 3 { Lose } else { Forward }),
+        .webhook(|post, memory| if number(post, memory) == 3 { Lose } else { Forward })
+        .also(&["webhook/presence-update/tells-each-status"]),
     Mutant::breaks(&["webhook/presence-update/none-comes-twice"])
         .webhook(|post, _| if chat(post).is_some() { Twice } else { Forward }),
     // Sends changes only.
