@@ -3,13 +3,20 @@
 use std::time::Duration;
 
 use conformance_tests::{
-    Ability, Target,
+    Ability, Driver, Environment, Outcome, Receiver, Settings, Target,
     driver::{self, Action, Becomes, DriverError, Step},
+    report::terminal,
 };
-use serde_json::json;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{body_json, header, method, path},
+};
+
+use crate::{
+    ours::{KEY, Ours},
+    suite::{all, try_all},
 };
 
 const OURS: &str = "5511999990001@c.us";
@@ -66,4 +73,47 @@ async fn a_peer_without_a_session_is_refused() {
     let error = error.unwrap_err();
     assert!(matches!(error, DriverError::Misnamed { .. }));
     assert!(error.to_string().contains("names no session, as peer:URL#SESSION"), "{error}");
+}
+
+/// Moves one contact through the mock, as a peer or a person moves theirs.
+#[derive(Debug)]
+struct OneContact(Box<dyn Driver>);
+
+impl Driver for OneContact {
+    fn name(&self) -> &str {
+        "one contact"
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        &[Ability::Presence]
+    }
+
+    fn only_contact(&self) -> Option<&str> {
+        Some(PEER)
+    }
+
+    fn perform<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Value, DriverError>> {
+        self.0.perform(step)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_that_share_a_contact_do_not_take_one_anothers_news_for_theirs() {
+    let ours = Ours::start().await;
+    let session = ours.new_session().await;
+    let target = Target::new(&ours.url, Some(KEY.to_owned()), Duration::from_secs(5)).unwrap();
+    let name = format!("mock:{}", ours.url);
+    let mock = driver::connect(&name, &session, &target, None).await.unwrap();
+    let receiver = Receiver::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    let settings = Settings {
+        settle: Duration::from_millis(100),
+        ..Settings::new(&session, Duration::from_secs(5))
+    };
+    let driver = Box::new(OneContact(mock));
+    let environment = Environment::prepare(target, driver, receiver, settings).await.into();
+    let checks = all().into_iter().filter(|check| check.needs_driver()).collect();
+    let report = try_all(&environment, checks).await;
+    let text = terminal::render(&report, false);
+    assert!(report.tried() > 20, "{text}");
+    assert_eq!(report.count(Outcome::Pass), report.tried(), "{text}");
 }

@@ -193,3 +193,71 @@ async fn a_session_that_is_made_too_late_is_deleted_at_the_end() {
     assert!(out.contains("nothing within 1000 ms"), "{out}");
     assert_eq!(*sessions.lock().unwrap(), BTreeSet::new());
 }
+
+#[tokio::test]
+async fn what_cannot_be_put_back_is_named_and_fails_the_run() {
+    let sessions = Sessions::default();
+    let made = sessions.clone();
+    let create = async move |Json(body): Json<Value>| {
+        made.lock().unwrap().insert(body["name"].as_str().unwrap().to_owned());
+        (StatusCode::CREATED, Json(body))
+    };
+    let refuse = async || StatusCode::INTERNAL_SERVER_ERROR;
+    let url = serve(Sessions::default(), post(create), routing::delete(refuse)).await;
+    let args = ["run", "--target", &url, "sessions/create/answers-201"];
+    let (code, out, error) = ended(&args).await;
+    assert_eq!(code, Some(1), "{out}{error}");
+    let left = sessions.lock().unwrap().clone();
+    assert!(!left.is_empty());
+    for name in left {
+        let says = format!("the session {name} is still there: DELETE answered 500");
+        assert!(out.contains(&says) && error.contains(&says), "{out}{error}");
+    }
+}
+
+/// It deletes a session only when the one who asks for it waits for the answer.
+#[tokio::test]
+async fn what_is_being_put_back_when_interrupted_is_put_back_again() {
+    let sessions = Sessions::default();
+    let (made, deleted) = (sessions.clone(), sessions.clone());
+    let create = async move |Json(body): Json<Value>| {
+        made.lock().unwrap().insert(body["name"].as_str().unwrap().to_owned());
+        (StatusCode::CREATED, Json(body))
+    };
+    let (asked, mut asking) = mpsc::unbounded_channel();
+    let may = Arc::new(Notify::new());
+    let waits = may.clone();
+    let delete = async move |Path(name): Path<String>| {
+        asked.send(()).unwrap();
+        waits.notified().await;
+        deleted.lock().unwrap().remove(&name);
+    };
+    let url = serve(Sessions::default(), post(create), routing::delete(delete)).await;
+    let args = ["run", "--target", &url, "--timeout", "60s", "sessions/create/answers-201"];
+    let mut process =
+        conformance(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(process.stderr.take().unwrap()).lines();
+    asking.recv().await.unwrap();
+    let mut suite = Suite { process, said };
+    suite.interrupt().await;
+    suite.says("putting the target back").await;
+    asking.recv().await.unwrap();
+    // One is of the request that was broken off, which nobody waits for.
+    may.notify_waiters();
+    while suite.process.try_wait().unwrap().is_none() {
+        may.notify_one();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*sessions.lock().unwrap(), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn a_target_with_one_session_is_not_blamed_for_it() {
+    let create = async || StatusCode::UNPROCESSABLE_ENTITY;
+    let url = serve(Sessions::default(), post(create), routing::delete(create)).await;
+    let args = ["run", "--target", &url, "sessions/create"];
+    let (code, out, error) = ended(&args).await;
+    assert_eq!(code, Some(2), "nothing was checked: {out}{error}");
+    assert!(out.contains("the target makes no other sessions"), "{out}");
+    assert!(out.contains("nothing was checked"), "{out}");
+}
