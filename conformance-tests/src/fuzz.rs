@@ -10,13 +10,15 @@ mod scenario;
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
+    time::Duration,
 };
 
 use proptest::{
     collection::vec,
+    strategy::Strategy,
     test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
 pub use act::{Act, Told};
 pub use model::{Model, Record};
@@ -31,8 +33,8 @@ pub struct Effort {
     pub cases: u32,
     /// How long a sequence may be.
     pub length: usize,
-    /// Whether extensions must hold too: the order of first-seen, null for no last seen, every
-    /// webhook in its order.
+    /// Whether extensions must hold too: the order of first-seen, null for no last seen, a message that
+    /// ends a recording, nothing for an unknown status, every webhook in its order.
     pub strict: bool,
 }
 
@@ -47,7 +49,21 @@ pub enum Found {
     Impossible(String),
     /// The driver broke down, and how.
     Broken(String),
+    /// It was told to stop, and had found nothing.
+    Stopped,
 }
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many sequences have been played.
+    Played(u32),
+    /// One ends wrongly, and shorter ones are tried for at most [`SHRINKING`].
+    Shrinking,
+}
+
+/// How long it is tried to shorten a sequence.
+pub const SHRINKING: Duration = Duration::from_secs(120);
 
 /// A shortest sequence whose end is not what the model says.
 #[derive(Clone, Debug)]
@@ -69,14 +85,16 @@ impl Counterexample {
     }
 }
 
-/// Tries so many sequences on the target, and shrinks the first one that ends wrongly.
+/// Tries so many sequences on the target, and shrinks the first one that ends wrongly. Once `stop` is
+/// true it ends with what it has.
 ///
 /// It blocks: call it from a thread that may, as [`tokio::task::spawn_blocking`] gives.
 pub fn fuzz(
     environment: &Arc<Environment>,
     effort: Effort,
     handle: &Handle,
-    mut progress: impl FnMut(u32),
+    stop: &watch::Receiver<bool>,
+    mut progress: impl FnMut(Progress),
 ) -> Found {
     let needed = [Ability::Presence, Ability::People, Ability::Groups, Ability::Raw];
     if let Some(ability) = needed.into_iter().find(|ability| !environment.can(*ability)) {
@@ -89,11 +107,15 @@ pub fn fuzz(
         cases: effort.cases,
         failure_persistence: None,
         max_shrink_iters: 400,
+        max_shrink_time: u32::try_from(SHRINKING.as_millis()).unwrap_or(u32::MAX),
         ..Config::default()
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let strategy = vec(act::any(environment), 1..=effort.length.max(1));
+    let strict = effort.strict;
+    let strategy =
+        strategy.prop_map(move |acts| if strict { acts } else { model::without_extensions(acts) });
     let (played, progress) = (Cell::new(0), RefCell::new(&mut progress));
     let (failed, untried) = (RefCell::new(None), RefCell::new(None));
     let result = runner.run(&strategy, |acts| {
@@ -101,19 +123,41 @@ pub fn fuzz(
             return Err(TestCaseError::fail("there is nothing to shrink"));
         }
         let number = played.replace(played.get() + 1);
-        (progress.borrow_mut())(number);
-        let halt = match handle.block_on(play::play(environment, number, &acts, effort.strict)) {
-            Ok(()) => return Ok(()),
-            Err(halt) => halt,
+        let mut stopping = stop.clone();
+        let play = play::play(environment, number, &acts, strict);
+        let ended = handle.block_on(async {
+            tokio::select! {
+                ended = play => Some(ended),
+                Ok(_) = stopping.wait_for(|stop| *stop) => None,
+            }
+        });
+        let is_shrinking = failed.borrow().is_some();
+        let halt = match ended {
+            Some(Ok(())) => {
+                if !is_shrinking {
+                    (progress.borrow_mut())(Progress::Played(number + 1));
+                }
+                return Ok(());
+            }
+            Some(Err(halt)) => halt,
+            // What is found stays as it is.
+            None if is_shrinking => return Ok(()),
+            None => {
+                untried.replace(Some(Found::Stopped));
+                return Err(TestCaseError::fail("stopped"));
+            }
         };
         let reason = halt.to_string();
         let ended = match halt {
             Halt::Failed(failure) => {
+                if !is_shrinking {
+                    (progress.borrow_mut())(Progress::Shrinking);
+                }
                 failed.replace(Some(*failure));
                 return Err(TestCaseError::fail(reason));
             }
             // While a failure is shrunk this sequence does not show it.
-            _ if failed.borrow().is_some() => return Ok(()),
+            _ if is_shrinking => return Ok(()),
             Halt::Skipped(why) => Found::Impossible(why),
             Halt::Driver(_) => Found::Broken(reason.clone()),
         };
@@ -146,10 +190,12 @@ fn command(environment: &Environment, effort: Effort) -> String {
     line += &format!(" --session {}", quoted(session));
     line += &format!(" --driver {}", quoted(environment.driver.name()));
     line += &format!(" --timeout {}ms --settle {}ms", timeout.as_millis(), settle.as_millis());
+    let (url, address) = (environment.receiver.url(), environment.receiver.address());
+    if *webhook_configured || url != format!("http://{address}") {
+        line += &format!(" --bind {address} --advertise {}", quoted(url));
+    }
     if *webhook_configured {
-        let url = quoted(environment.receiver.url());
-        let address = environment.receiver.address();
-        line += &format!(" --bind {address} --advertise {url} --webhook-configured");
+        line += " --webhook-configured";
     }
     line
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use conformance_tests::{
     Failure,
-    fuzz::{Counterexample, Effort, Found, fuzz},
+    fuzz::{Counterexample, Effort, Found, Progress, SHRINKING, fuzz},
     report::terminal::harmless,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
 use super::{
     Ended, FAILED, UNREACHABLE, USAGE, print,
@@ -30,7 +30,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 24)]
     length: usize,
 
-    /// Extensions must hold too: first-seen order, null for no last seen, every webhook in order
+    /// Extensions must hold too: first-seen order, null for no last seen, every webhook in order, a
+    /// message that ends a recording, nothing for an unknown status
     #[arg(long)]
     strict: bool,
 
@@ -50,16 +51,33 @@ async fn search(args: Args) -> Result<u8, Ended> {
     let environment = args.target.prepare().await?;
     let effort = Effort { cases: args.cases, length: args.length, strict: args.strict };
     let progress = super::run::progress(usize::try_from(args.cases).unwrap_or(usize::MAX));
-    let searching = {
+    let (stop, stopping) = watch::channel(false);
+    let mut searching = {
         let (environment, progress, handle) =
             (environment.clone(), progress.clone(), Handle::current());
         tokio::task::spawn_blocking(move || {
-            fuzz(&environment, effort, &handle, |_| progress.inc(1))
+            fuzz(&environment, effort, &handle, &stopping, |step| match step {
+                Progress::Played(sequences) => progress.set_position(sequences.into()),
+                Progress::Shrinking => progress.suspend(|| {
+                    let limit = SHRINKING.as_secs();
+                    say(&format!(
+                        "a sequence ends wrongly; shorter ones are tried, for {limit} s at most"
+                    ));
+                }),
+            })
         })
     };
     let found = tokio::select! {
-        found = searching => found.map_err(Ended::usage)?,
-        code = interrupted() => return stopped(&environment, &progress, code).await,
+        found = &mut searching => found.map_err(Ended::usage)?,
+        code = interrupted() => {
+            let _ = stop.send(true);
+            let found = searching.await.map_err(Ended::usage)?;
+            let code = stopped(&environment, &progress, code).await?;
+            if let Found::Counterexample(found) = found {
+                show(&found, &args, environment.settings.seed)?;
+            }
+            return Ok(code);
+        }
     };
     progress.finish_and_clear();
     environment.put_all_back().await;
@@ -78,20 +96,27 @@ async fn search(args: Args) -> Result<u8, Ended> {
             Ok(UNREACHABLE)
         }
         Found::Counterexample(found) => {
-            let text = told(&found, seed);
-            if args.scenario.as_os_str() == "-" {
-                print(&found.scenario)?;
-                say(&text);
-                return Ok(FAILED);
-            }
-            let written = std::fs::write(&args.scenario, &found.scenario)
-                .with_context(|| format!("failed to write {}", args.scenario.display()));
-            print(&text)?;
-            written.map_err(Ended::failed)?;
-            print(&format!("\nscenario: {}\n", args.scenario.display()))?;
+            show(&found, &args, seed)?;
             Ok(FAILED)
         }
+        // Only who interrupts it stops it.
+        Found::Stopped => Ok(FAILED),
     }
+}
+
+/// Prints a counterexample, and writes its scenario.
+fn show(found: &Counterexample, args: &Args, seed: u64) -> Result<(), Ended> {
+    let text = told(found, seed);
+    if args.scenario.as_os_str() == "-" {
+        print(&found.scenario)?;
+        say(&text);
+        return Ok(());
+    }
+    let written = std::fs::write(&args.scenario, &found.scenario)
+        .with_context(|| format!("failed to write {}", args.scenario.display()));
+    print(&text)?;
+    written.map_err(Ended::failed)?;
+    print(&format!("\nscenario: {}\n", args.scenario.display()))
 }
 
 /// The counterexample for a person.

@@ -53,6 +53,28 @@ impl Model {
     }
 }
 
+/// The acts without those whose outcome only extensions say: a message of who records, and a status that
+/// nobody knows.
+pub(super) fn without_extensions(acts: Vec<Act>) -> Vec<Act> {
+    let mut model = Model::default();
+    let mut is_plain = |act: &Act| {
+        let plain = match *act {
+            Act::Tells { told: Told::Unknown, .. } => false,
+            Act::Message { chat, who } => {
+                let known = model.chats.get(&chat);
+                let known = known.and_then(|chat_of| chat_of.get(&participant(chat, who)));
+                known.is_none_or(|known| known.status != "recording")
+            }
+            _ => true,
+        };
+        if plain {
+            model.apply(act);
+        }
+        plain
+    };
+    acts.into_iter().filter(|act| is_plain(act)).collect()
+}
+
 impl Record {
     /// As the API shows it.
     pub fn json(&self, participant: &str) -> Value {

@@ -23,6 +23,7 @@ use tokio::{
 
 use crate::{
     command::{conformance, ended},
+    mutants::{LOSES_WEBHOOKS, Proxy},
     ours::{KEY, Ours},
 };
 
@@ -260,4 +261,31 @@ async fn a_target_with_one_session_is_not_blamed_for_it() {
     assert_eq!(code, Some(2), "nothing was checked: {out}{error}");
     assert!(out.contains("the target makes no other sessions"), "{out}");
     assert!(out.contains("nothing was checked"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fuzzing_that_is_interrupted_tells_what_it_has_found() {
+    let ours = Ours::start().await;
+    let proxy = Proxy::start(&ours.url, &LOSES_WEBHOOKS).await;
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("found.toml");
+    let mut process = conformance(&["fuzz", "--target", &proxy.url, "--api-key", KEY])
+        .args(["--driver", &format!("mock:{}", proxy.url), "--timeout", "1s", "--seed", "1"])
+        .args(["--scenario", scenario.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut suite = Suite { process, said };
+    suite.says("shorter ones are tried").await;
+    suite.interrupt().await;
+    suite.says("putting the target back").await;
+    let output = suite.process.wait_with_output().await.unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{out}");
+    assert!(out.contains("a sequence ends wrongly; seed 1"), "{out}");
+    assert!(std::fs::read_to_string(scenario).unwrap().contains("[[timeline]]"));
+    let (_, sessions) = ours.call("GET", "/api/sessions", None).await;
+    assert!(!sessions.contains("conformance-"), "{sessions}");
 }

@@ -115,6 +115,9 @@ pub(crate) static FORGETS_RECORDINGS: Mutant = Mutant::breaks(&[]).request(|call
     (look::child(&stanza) == "audio").then(|| Reply::new(200, r#"{"events":[]}"#))
 });
 
+/// A target whose webhooks are lost.
+pub(crate) static LOSES_WEBHOOKS: Mutant = Mutant::breaks(&[]).webhook(|_, _| Fate::Lose);
+
 fn mutants() -> impl Iterator<Item = &'static Mutant> {
     [presence::MUTANTS, subscribing::MUTANTS, webhooks::MUTANTS, sessions::MUTANTS]
         .into_iter()

@@ -8,13 +8,18 @@ use conformance_tests::{
     fuzz::{Act, Effort, Found, Told, fuzz},
 };
 use mock_engine::MockWaha;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
 use crate::{
     mutants::{FORGETS_RECORDINGS, Proxy},
     ours::Ours,
     suite::{With, environment},
 };
+
+/// Nobody stops it.
+fn never() -> watch::Receiver<bool> {
+    watch::channel(false).1
+}
 
 /// What is found in so much effort, on our own server.
 async fn found(seed: u64, effort: Effort) -> Found {
@@ -23,7 +28,7 @@ async fn found(seed: u64, effort: Effort) -> Found {
     let handle = Handle::current();
     let found = tokio::task::spawn_blocking({
         let environment = environment.clone();
-        move || fuzz(&environment, effort, &handle, |_| {})
+        move || fuzz(&environment, effort, &handle, &never(), |_| {})
     });
     let found = found.await.unwrap();
     environment.put_all_back().await;
@@ -52,7 +57,7 @@ async fn a_target_that_forgets_recordings_is_found_and_shrunk_to_a_scenario() {
     let (handle, effort) = (Handle::current(), Effort { cases: 64, length: 12, strict: false });
     let found = tokio::task::spawn_blocking({
         let environment = environment.clone();
-        move || fuzz(&environment, effort, &handle, |_| {})
+        move || fuzz(&environment, effort, &handle, &never(), |_| {})
     });
     let Found::Counterexample(found) = found.await.unwrap() else { panic!("nothing found") };
     environment.put_all_back().await;
