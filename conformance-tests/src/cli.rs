@@ -86,6 +86,14 @@ impl Ended {
 
 /// There is no check of this name, and which one may have been meant.
 fn no_such_check(id: &str) -> Ended {
+    let prefix = [format!("{}/", id.trim_end_matches('/'))];
+    if let [first, ..] = select(Profile::Extensions, &prefix)[..] {
+        let cause = anyhow::anyhow!(
+            "{id:?} is no check but the beginning of some; give a whole name, as {}",
+            first.id
+        );
+        return Ended::usage(cause);
+    }
     let hint = nearest(id).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     Ended::usage(anyhow::anyhow!("there is no check {id:?}{hint}"))
 }

@@ -1,6 +1,6 @@
 //! What makes the engine do something: most checks need somebody to come online or type.
 
-mod exec;
+pub mod exec;
 mod manual;
 mod mock;
 mod none;

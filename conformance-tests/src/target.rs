@@ -31,7 +31,9 @@ pub struct Target {
 
 /// An address that no request can be sent to.
 #[derive(Debug, Error)]
-#[error("{url:?} is no address of a server; expected http://host:port or https://host")]
+#[error(
+    "{url:?} is no address of a server; expected http://host:port or https://host, without a user name"
+)]
 pub struct BadUrl {
     url: String,
 }
@@ -45,7 +47,8 @@ impl Target {
     pub fn new(url: &str, api_key: Option<String>, timeout: Duration) -> Result<Self, BadUrl> {
         let base = url.trim_end_matches('/').to_owned();
         let parsed = base.parse::<Uri>().ok().filter(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+            let host = uri.authority().map_or("@", |authority| authority.as_str());
+            matches!(uri.scheme_str(), Some("http" | "https")) && !host.contains('@')
         });
         match parsed {
             Some(_) => Ok(Self { base, api_key, timeout, client: HttpClient::new() }),
@@ -102,26 +105,33 @@ impl Target {
         }
     }
 
-    /// Whether it has this session, as far as its sessions API tells.
+    /// The engine of this session, as far as its sessions API tells.
     ///
     /// # Errors
     ///
-    /// Says which sessions there are instead.
-    pub async fn has_session(&self, session: &str) -> Result<(), String> {
+    /// When there is no such session: says which there are instead.
+    pub async fn engine_of(&self, session: &str) -> Result<Option<String>, String> {
         let trace = Trace::default();
         let answer = self.get(format!("/api/sessions/{session}")).send(&trace).await;
-        if !answer.is_ok_and(|answer| answer.status == 404) {
-            return Ok(());
+        let found = match answer {
+            Ok(answer) if answer.status == 404 => None,
+            answer => Some(answer.and_then(|answer| answer.json()).unwrap_or_default()),
+        };
+        if let Some(session) = found {
+            return Ok(session
+                .pointer("/engine/engine")
+                .and_then(Value::as_str)
+                .map(str::to_owned));
         }
         // A target that does not have the endpoint answers 404 as well, and has no list either.
         let answer = self.get("/api/sessions?all=true").send(&trace).await;
         let sessions = answer.and_then(|answer| answer.is(200)?.json()).unwrap_or_default();
         let names = sessions.as_array().map(|list| list.iter().map(|it| it["name"].as_str()));
         let Some(names) = names.and_then(|names| names.collect::<Option<Vec<_>>>()) else {
-            return Ok(());
+            return Ok(None);
         };
         if names.contains(&session) {
-            return Ok(());
+            return Ok(None);
         }
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         Err(format!("there is no session {session:?}; there are {names}"))
@@ -203,6 +213,9 @@ impl Call<'_> {
         let headers = self.headers.iter().map(|(name, value)| {
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });
+        // Only the target's own key is a secret.
+        let other_key = self.key.clone().filter(|_| self.key != self.target.api_key);
+        let headers = headers.chain(other_key.map(|key| ("X-Api-Key".to_owned(), key)));
         let traced = trace.add(Traced::Request {
             method: self.method.to_string(),
             url: self.url,

@@ -18,6 +18,24 @@ use super::{Ended, FAILED, UNREACHABLE, USAGE, chosen, no_such_check, print, say
 
 /// Check a server, and report.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Drivers make the engine do something, which most checks need:
+  mock:URL          mock-engine's control API at URL
+  exec:COMMAND      a command of yours; it gets one JSON line a step on standard input, answers one:
+                      {\"step\":\"hello\",\"version\":1}
+                        {\"ok\":true,\"abilities\":[\"presence\",\"people\",\"groups\"],\"immediate\":true}
+                      {\"step\":\"presence\",\"session\":\"default\",\"chat\":\"1@c.us\",\"participant\":\"1@c.us\",
+                       \"is\":\"typing\"}
+                        {\"ok\":true}, or {\"ok\":false,\"error\":\"why not\"}
+                    conformance-tests/examples/exec_driver.py is a whole one
+  peer:URL#SESSION  a session on another WAHA, whose account is a contact of the one under test
+  manual            you, at this terminal
+  none              what nobody need do anything for is checked
+
+Examples:
+  conformance run --target http://localhost:3000 --driver mock:http://localhost:3000
+  conformance run --target http://localhost:3000 presence webhook/session-status
+  conformance run --target http://localhost:3000 --known-failing @known.txt --report junit=report.xml
+  conformance run --target http://localhost:3000 --trace presence/get-all/is-application-json")]
 pub(super) struct Args {
     #[command(flatten)]
     target: target::TargetArgs,

@@ -22,7 +22,7 @@ pub(super) struct TargetArgs {
     api_key: Option<String>,
 
     /// The session to check
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = session_name)]
     session: String,
 
     /// A session on another engine than NOWEB, which has no presence; found unless said
@@ -72,8 +72,16 @@ impl TargetArgs {
         reached.map_err(|why| {
             Ended::unreachable(anyhow!("failed to reach {}: {why}", target.url()))
         })?;
-        let has_session = target.has_session(&self.session).await;
-        has_session.map_err(|why| Ended::unreachable(anyhow!("{}: {why}", target.url())))?;
+        let engine = target.engine_of(&self.session).await;
+        let engine =
+            engine.map_err(|why| Ended::unreachable(anyhow!("{}: {why}", target.url())))?;
+        if let Some(engine) = engine.filter(|engine| engine != "NOWEB") {
+            let session = &self.session;
+            return Err(Ended::usage(anyhow!(
+                "the session {session:?} is on the engine {engine}, and presence is NOWEB's alone; say \
+                 with --session which one is on NOWEB"
+            )));
+        }
         let peer_key = self.peer_api_key.clone();
         let driver = driver::connect(&self.driver, &self.session, &target, peer_key).await;
         let driver = driver.map_err(|error| {
@@ -134,23 +142,37 @@ fn is_unspecified(host: &str) -> bool {
     address.is_ok_and(|address| address.is_unspecified())
 }
 
+/// A name that fits in a path as it is.
+fn session_name(text: &str) -> Result<String, String> {
+    let fits = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    if !text.is_empty() && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("expected letters, digits, '-', '_' or '.'".to_owned())
+}
+
 /// A time that is not over at once.
 fn some_time(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     if time.is_zero() { Err("expected more than no time".to_owned()) } else { Ok(time) }
 }
 
+/// The longest time that can be asked for.
+const LONGEST: Duration = Duration::from_mins(10);
+
 /// Reads `300ms`, `5s` or `2m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let bad = || format!("{text:?} is no time; expected 300ms, 5s or 2m");
     let digits = text.find(|char: char| !char.is_ascii_digit()).ok_or_else(bad)?;
     let number: u64 = text[..digits].parse().map_err(|_| bad())?;
-    match &text[digits..] {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs).ok_or_else(bad),
-        _ => Err(bad()),
-    }
+    let unit = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err(bad()),
+    };
+    let time = number.checked_mul(unit).map(Duration::from_millis);
+    time.filter(|time| *time <= LONGEST).ok_or_else(|| format!("{text:?} is more than 10m"))
 }
 
 #[cfg(test)]
@@ -164,7 +186,7 @@ mod tests {
         assert_eq!(duration("300ms"), Ok(Duration::from_millis(300)));
         assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for bad in ["5", "s", "5 s", "-1s", "1h"] {
+        for bad in ["5", "s", "5 s", "-1s", "1h", "11m", "18446744073709551615s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

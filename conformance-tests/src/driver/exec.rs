@@ -87,8 +87,10 @@ impl Exec {
         let hello: Hello = serde_json::from_value(answer.clone()).map_err(|error| {
             failed(format!("its answer to hello, {answer}, does not say what it can do: {error}"))
         })?;
-        if hello.contact.is_none() && !hello.abilities.contains(&Ability::People) {
-            return Err(failed("it says neither a contact nor that it can do \"people\"".into()));
+        if hello.contact.is_some() == hello.abilities.contains(&Ability::People) {
+            let why =
+                "it should name the one \"contact\" that it can move, or be able to do \"people\"";
+            return Err(failed(why.to_owned()));
         }
         Ok(Self { name: name.to_owned(), hello, pipe: Mutex::new(pipe) })
     }

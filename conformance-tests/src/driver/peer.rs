@@ -37,6 +37,10 @@ impl Peer {
         let api = api.with_api_key(key);
         let contact = me(&api, own).await?;
         let towards = me(target, session).await?;
+        if contact == towards {
+            let why = format!("{contact} is the account of the session under test itself");
+            return Err(DriverError::misnamed(name, why));
+        }
         let (name, session) = (name.to_owned(), own.to_owned());
         Ok(Self { name, api, session, contact, towards })
     }

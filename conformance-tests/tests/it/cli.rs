@@ -5,6 +5,7 @@ use conformance_tests::catalogue;
 use crate::{
     command::{conformance, ended, run},
     every_check::names,
+    mutants::{HAS_NO_LIST, Proxy},
     ours::{KEY, Ours},
 };
 
@@ -40,7 +41,7 @@ async fn explain_coverage_has_each_statement_with_its_checks() {
 #[tokio::test]
 async fn wrong_usage_is_2_and_says_what_would_be_right() {
     let target = "http://127.0.0.1:1";
-    let cases: [(&[&str], &str); 22] = [
+    let cases: [(&[&str], &str); 27] = [
         (
             &["explain", "presence/get-all/lists-direct-chat"],
             "did you mean presence/get-all/lists-direct-chats?",
@@ -71,6 +72,11 @@ async fn wrong_usage_is_2_and_says_what_would_be_right() {
             "the profile documentation has no check presence/get-all/order",
         ),
         (&["explain", "nope"], "there is no check"),
+        (&["run", "--target", target, "--skip", "presence/get-all"], "give a whole name, as"),
+        (&["run", "--target", target, "--session", "a b"], "expected letters, digits"),
+        (&["run", "--target", target, "--timeout", "99999999999999999999s"], "is no time"),
+        (&["run", "--target", target, "--timeout", "3000m"], "is more than 10m"),
+        (&["run", "--target", "http://me:hush@127.0.0.1:1"], "without a user name"),
         (&["frobnicate"], "unrecognized subcommand"),
     ];
     for (args, says) in cases {
@@ -165,6 +171,15 @@ async fn a_missing_key_is_said() {
 }
 
 #[tokio::test]
+async fn a_session_of_another_engine_is_not_judged() {
+    let ours = Ours::start().await;
+    let args = ["run", "--target", &ours.url, "--api-key", KEY, "--session", "web"];
+    let (code, out, error) = ended(&args).await;
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(error.contains(r#"the session "web" is on the engine WEBJS"#), "{error}");
+}
+
+#[tokio::test]
 async fn a_known_failure_that_passes_is_a_failure() {
     let ours = Ours::start().await;
     let check = "presence/get-all/answers-200-with-an-array";
@@ -180,23 +195,21 @@ async fn a_known_failure_that_passes_is_a_failure() {
 #[tokio::test]
 async fn a_known_failure_that_fails_is_none_and_a_warning_is_one_when_strict() {
     let ours = Ours::start().await;
-    // On a session that does not exist nothing works.
-    let nobody = ["--session", "web", "--driver", "none"];
+    let broken = Proxy::start(&ours.url, &HAS_NO_LIST).await;
     let must = "presence/get-all/answers-200-with-an-array";
     let should = "presence/get-all/works-without-the-trailing-slash";
     let list = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(list.path(), format!("# known\n{must} # since ever\n\n")).unwrap();
     let known = format!("@{}", list.path().display());
-    let base = ["run", "--target", &ours.url, "--api-key", KEY, must, should];
-    let with = |more: &[&'static str]| [&base[..], &nobody[..], more].concat();
-    let (code, out, _) = ended(&with(&[])).await;
+    let mut args = vec!["run", "--target", &broken.url, "--api-key", KEY, must, should];
+    let (code, out, _) = ended(&args).await;
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("1 warn, 1 fail"), "{out}");
-    let mut args = with(&[]);
     args.extend(["--known-failing", &known]);
     let (code, out, _) = ended(&args).await;
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("1 known failure, 1 warn"), "{out}");
+    assert!(out.contains("conforms but for what is known to fail: 1 of 2 checks"), "{out}");
     args.push("--strict");
     let (code, out, _) = ended(&args).await;
     assert_eq!(code, Some(1), "{out}");
@@ -209,11 +222,12 @@ async fn a_known_failure_that_fails_is_none_and_a_warning_is_one_when_strict() {
 #[tokio::test]
 async fn a_failure_shows_requirement_request_expected_and_actual() {
     let ours = Ours::start().await;
-    let args = ["--session", "web", "--trace", "presence/get-all/answers-200-with-an-array"];
-    let base = ["run", "--target", &ours.url, "--api-key", KEY];
-    let (code, out, _) = ended(&[&base[..], &args[..]].concat()).await;
+    let broken = Proxy::start(&ours.url, &HAS_NO_LIST).await;
+    let check = "presence/get-all/answers-200-with-an-array";
+    let args = ["run", "--target", &broken.url, "--api-key", KEY, "--trace", check];
+    let (code, out, _) = ended(&args).await;
     assert_eq!(code, Some(1));
-    let out = out.replace(&ours.url, "http://target");
+    let out = out.replace(&broken.url, "http://target");
     let (shown, _) = out.split_once("target http://target").unwrap();
     insta::assert_snapshot!("failure", shown);
 }

@@ -115,6 +115,13 @@ pub(crate) static FORGETS_RECORDINGS: Mutant = Mutant::breaks(&[]).request(|call
     (look::child(&stanza) == "audio").then(|| Reply::new(200, r#"{"events":[]}"#))
 });
 
+/// A target that fails when asked for all.
+pub(crate) static HAS_NO_LIST: Mutant = Mutant::breaks(&[]).answer(|call, reply, _| {
+    if look::is_all(call) {
+        *reply = Reply::new(500, r#"{"message":"out of order"}"#);
+    }
+});
+
 /// A target whose webhooks are lost.
 pub(crate) static LOSES_WEBHOOKS: Mutant = Mutant::breaks(&[]).webhook(|_, _| Fate::Lose);
 
