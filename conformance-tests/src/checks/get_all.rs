@@ -262,15 +262,21 @@ async fn one_entry_a_group(cx: Context) -> Verdict {
 
 async fn this_session_only(cx: Context) -> Verdict {
     let other = cx.own_session(json!({}), true).await?;
-    let contact = cx.subscribed_contact().await?;
-    cx.does(&contact, Becomes::Typing).await?;
-    cx.all_shows(&contact, |_| Ok(())).await?;
-    let answer = other.get_all().await?.is(200)?;
-    let all = answer.json()?;
-    let listed = entry(&all, &contact).is_ok();
-    answer.holds(ensure(!listed, format!("no entry {contact} in another session"), || {
-        all.to_string()
-    }))
+    let sessions = [&cx, &other];
+    let mut contacts = Vec::new();
+    for session in sessions {
+        let contact = session.subscribed_contact().await?;
+        session.does(&contact, Becomes::Typing).await?;
+        session.all_shows(&contact, |_| Ok(())).await?;
+        contacts.push(contact);
+    }
+    for (session, stranger) in sessions.into_iter().zip(contacts.iter().rev()) {
+        let answer = session.get_all().await?.is(200)?;
+        let all = answer.json()?;
+        let expected = format!("no entry {stranger}, whom another session knows");
+        answer.holds(ensure(entry(&all, stranger).is_err(), expected, || all.to_string()))?;
+    }
+    Ok(())
 }
 
 async fn first_seen_order(cx: Context) -> Verdict {

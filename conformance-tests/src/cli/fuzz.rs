@@ -81,11 +81,13 @@ async fn search(args: Args) -> Result<u8, Ended> {
     };
     progress.finish_and_clear();
     environment.put_all_back().await;
+    let left_behind = environment.left_behind();
+    left_behind.iter().for_each(|left| say(&format!("not put back: {left}")));
     let seed = environment.settings.seed;
     match found {
         Found::Nothing => {
             print(&format!("{} sequences ended as they must; seed {seed}\n", args.cases))?;
-            Ok(0)
+            Ok(if left_behind.is_empty() { 0 } else { FAILED })
         }
         Found::Impossible(why) => {
             say(&format!("error: nothing can be tried: {why}"));
