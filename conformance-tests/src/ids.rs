@@ -25,9 +25,9 @@ impl Ids {
         format!("{}@c.us", self.number())
     }
 
-    /// A group's id, of today's form.
+    /// A group's id, of today's form: 18 digits.
     pub(crate) fn group(&mut self) -> String {
-        format!("120363{}@g.us", self.0.random_range(10_000_000_000_u64..99_999_999_999))
+        format!("120363{}@g.us", self.0.random_range(100_000_000_000_u64..999_999_999_999))
     }
 
     /// A short word of hexadecimal digits.
