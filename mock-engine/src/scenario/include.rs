@@ -12,6 +12,21 @@ pub(super) struct Source {
     pub(super) name: String,
     pub(super) text: String,
     pub(super) file: File,
+    /// Where its lines begin.
+    lines: Vec<usize>,
+}
+
+impl Source {
+    fn new(name: &str, text: &str, file: File) -> Self {
+        let ends = text.match_indices('\n').map(|(end, _)| end + 1);
+        let lines = [0].into_iter().chain(ends).collect();
+        Self { name: name.to_owned(), text: text.to_owned(), file, lines }
+    }
+
+    /// The line of a place in the text, from 1.
+    pub(super) fn line(&self, place: usize) -> usize {
+        self.lines.partition_point(|start| *start <= place)
+    }
 }
 
 #[derive(Default)]
@@ -61,7 +76,7 @@ impl Reader {
                 }
             }
         }
-        self.sources.push(Source { name: name.to_owned(), text: text.to_owned(), file });
+        self.sources.push(Source::new(name, text, file));
         Ok(())
     }
 }

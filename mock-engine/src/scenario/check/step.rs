@@ -10,7 +10,7 @@ use crate::{
     nearest::did_you_mean,
     noweb::Event,
     scenario::{
-        Action, Diagnostic, Expect, ExpectPresence, Step, Switch,
+        Action, Expect, ExpectPresence, Step, Switch,
         format::{ExpectTable, StepTable},
         include::Source,
     },
@@ -36,7 +36,7 @@ impl Checker {
             self.wrong(source, &span, "a repeat's every must be longer than 0s");
         }
         let Some(action) = self.action(source, &span, table) else { return };
-        let line = Diagnostic::at(&source.name, &source.text, &span, String::new()).line;
+        let line = source.line(span.start);
         self.scenario.steps.push(Step {
             at: table.at,
             repeat: table.repeat.map(|repeat| (repeat.every, repeat.times.map(NonZeroU32::get))),

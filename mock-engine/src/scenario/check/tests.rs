@@ -114,3 +114,11 @@ fn includes_are_read_beside_the_file_and_errors_name_theirs() {
     let error = Scenario::load(&path).unwrap_err().to_string();
     assert!(error.contains("main.toml:1:12: failed to read"), "{error}");
 }
+
+#[test]
+fn each_step_knows_its_line() {
+    let step = "[[timeline]]\nat = \"1s\"\nwho = \"alice\"\ndoes = \"online\"\n";
+    let scenario = parse("s.toml", &format!("{step}\n{step}{PEOPLE}"), None).unwrap();
+    let places: Vec<&str> = scenario.steps.iter().map(|step| step.source.as_str()).collect();
+    assert_eq!(places, ["s.toml:1", "s.toml:6"]);
+}
