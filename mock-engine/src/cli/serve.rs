@@ -150,7 +150,11 @@ async fn serve(
         builder = builder.api_key(key);
     }
     let waha = builder.build()?;
-    waha.begin().await;
+    tokio::select! {
+        () = waha.begin() => {}
+        // At a speed that it cannot keep up with, what happens at once may have no end.
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    }
     if matches!(args.speed, Speed::Max) {
         tokio::spawn(hurry(waha.clone()));
     }

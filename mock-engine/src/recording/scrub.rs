@@ -104,8 +104,10 @@ impl Scrubber {
         match value {
             Value::Null | Value::Bool(_) => value,
             Value::Number(ref number) => {
-                let small = number.as_f64().is_some_and(|it| it.abs() < 10_000.0);
-                if times || small { value } else { json!(0) }
+                // One with a fraction may be where somebody is.
+                let small = number.as_i64().is_some_and(|it| it.abs() < 10_000);
+                let time = times && is_time(&number.to_string());
+                if small || time { value } else { json!(0) }
             }
             Value::String(text) => Value::String(self.text(field, text, times)),
             Value::Array(items) => {
@@ -294,6 +296,20 @@ mod tests {
             (&json!("1686719326"), &json!("1686719326000"))
         );
         assert_ne!(scrubbed["date"], "5511999990001");
+    }
+
+    #[test]
+    fn a_place_goes_and_so_does_a_phone_number_where_a_count_stands() {
+        let data = json!({
+            "degreesLatitude": -23.55052,
+            "count": 5_511_999_990_001_u64,
+            "status": 4,
+            "lastSeen": 1_686_719_326,
+        });
+        let scrubbed = Scrubber::new(7).scrub(recorded(data)).data;
+        let expected =
+            json!({ "degreesLatitude": 0, "count": 0, "status": 4, "lastSeen": 1_686_719_326 });
+        assert_eq!(scrubbed, expected);
     }
 
     #[test]
