@@ -40,6 +40,8 @@ struct Inner {
     mock: MockEngine,
     app: OnceLock<App>,
     unmet: Mutex<Vec<Unmet>>,
+    /// One reset at a time.
+    resetting: tokio::sync::Mutex<()>,
 }
 
 /// An expectation of a scenario that did not hold.
@@ -61,8 +63,8 @@ impl fmt::Display for Unmet {
 
 impl Stage {
     pub(crate) fn new(mock: MockEngine) -> Self {
-        let unmet = Mutex::new(Vec::new());
-        Self(Arc::new(Inner { mock, app: OnceLock::new(), unmet }))
+        let (unmet, resetting) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Inner { mock, app: OnceLock::new(), unmet, resetting }))
     }
 
     /// Puts an application in front of the engine: it subscribes, and is asked what it shows.
@@ -86,9 +88,11 @@ impl Stage {
     ///
     /// Fails when the gateway does not take a session; the others are there then.
     pub(crate) async fn reset(&self, scenario: Option<Scenario>) -> Result<(), SessionError> {
+        let _alone = self.0.resetting.lock().await;
         let mock = self.mock();
         mock.stop_playing();
-        let mut scenario = scenario.unwrap_or_else(|| (*mock.scenario()).clone());
+        let same = || Scenario { seed: Some(mock.seed()), ..(*mock.scenario()).clone() };
+        let mut scenario = scenario.unwrap_or_else(same);
         let Some(app) = self.app() else {
             mock.reset(Some(scenario)).await;
             return Ok(());
@@ -196,6 +200,8 @@ impl Stage {
             Action::Connection { state, code } => {
                 for session in sessions_of(scenario, due) {
                     mock.connection(session, *state, *code).await?;
+                    // One after the other, so that the timers of each have their order.
+                    mock.applied().await;
                 }
             }
             Action::Stanzas(stanzas) => {

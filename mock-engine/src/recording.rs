@@ -163,10 +163,19 @@ struct Line {
 }
 
 fn line(from: &mut impl BufRead, number: usize) -> Result<Option<Line>, RecordingError> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let failed = |source| RecordingError::Read { number, source };
-    let read = io::Read::take(&mut *from, LONGEST_LINE).read_line(&mut text).map_err(failed)?;
-    let ended = text.ends_with('\n');
+    let mut limited = io::Read::take(&mut *from, LONGEST_LINE);
+    let read = limited.read_until(b'\n', &mut bytes).map_err(failed)?;
+    let ended = bytes.ends_with(b"\n");
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        // It may have been cut off inside a letter.
+        Err(error) if !ended => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        Err(error) => {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, error)));
+        }
+    };
     Ok((read > 0).then_some(Line { text, ended }))
 }
 

@@ -108,7 +108,8 @@ fn to_raw(node: &Node) -> RawNode {
         Content::Nodes(children) => {
             Some(RawContent::Nodes(children.iter().map(to_raw).collect::<Vec<_>>()))
         }
-        Content::Text(text) => Some(RawContent::String(text.as_str().into())),
+        // As bytes: what looks like an id in a text is none.
+        Content::Text(text) => Some(RawContent::Bytes(text.as_bytes().to_vec())),
         Content::Bytes(bytes) => Some(RawContent::Bytes(bytes.clone())),
     };
     let mut attrs = wacore_binary::Attrs::with_capacity(node.attrs.len());

@@ -281,7 +281,9 @@ impl Tape {
             None => event,
         };
         let Some(out) = &mut state.out else { return Ok(()) };
-        write_line(out, &event).context("failed to write the recording")?;
+        write_line(&mut *out, &event).context("failed to write the recording")?;
+        // A crash loses the line that is being written, and no other.
+        out.flush().context("failed to write the recording")?;
         state.events += 1;
         self.bar.set_position(state.events);
         if self.limit == Some(state.events) {
