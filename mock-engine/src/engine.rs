@@ -249,8 +249,7 @@ impl MockEngine {
         let epoch = link.set_faults(faults.clone());
         self.0.faults_changed.notify_waiters();
         if let Some(disconnect) = faults.disconnect {
-            let (engine, session) = (self.clone(), session.to_owned());
-            self.spawn(async move { engine.lose_connection(&session, disconnect, epoch).await });
+            self.spawn(self.lose_connection(session, disconnect, epoch));
         }
         Ok(())
     }

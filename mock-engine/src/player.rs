@@ -152,9 +152,9 @@ impl Stage {
             if ends.is_some_and(|end| at.as_millis() > end) && !repeats_for_ever(&scenario) {
                 break;
             }
-            let mut together = vec![first];
+            let mut together = each_session(&scenario, first);
             while let Some(next) = timeline.next_if(|next| next.at == at) {
-                together.push(next);
+                together.extend(each_session(&scenario, next));
             }
             let left = (start_ms + at.as_millis()).saturating_sub(mock.now_ms());
             let gates = self.gates(Duration::from_millis(left), together.len());
@@ -197,22 +197,12 @@ impl Stage {
                 let (chat, text) = (chat.as_deref(), text.as_deref());
                 mock.act(Act { who, does: *does, chat, text, session: due.session }).await?;
             }
-            Action::Connection { state, code } => {
-                for session in sessions_of(scenario, due) {
-                    mock.connection(session, *state, *code).await?;
-                    // One after the other, so that the timers of each have their order.
-                    mock.applied().await;
-                }
-            }
+            Action::Connection { state, code } => mock.connection(session, *state, *code).await?,
             Action::Stanzas(stanzas) => {
                 mock.inject(session, stanzas.clone()).await?;
             }
             Action::Event(event) => mock.hand(session, vec![event.clone()]).await?,
-            Action::Faults(faults) => {
-                for session in sessions_of(scenario, due) {
-                    mock.set_faults(session, faults)?;
-                }
-            }
+            Action::Faults(faults) => mock.set_faults(session, faults)?,
             Action::Subscribe(names) => self.subscribe(session, names).await,
             Action::Expect(expect) => {
                 for message in self.broken(session, expect).await {
@@ -329,11 +319,14 @@ fn repeats_for_ever(scenario: &Scenario) -> bool {
         && scenario.steps.iter().any(|step| matches!(step.repeat, Some((_, None))))
 }
 
-fn sessions_of<'a>(scenario: &'a Scenario, due: &'a Due<'_>) -> Vec<&'a str> {
-    match due.session {
-        Some(session) => vec![session],
-        None => scenario.sessions.iter().map(|session| session.name.as_str()).collect(),
+/// A step of all connections is one of each, so that the consequences come one after the other.
+fn each_session<'a>(scenario: &'a Scenario, due: Due<'a>) -> Vec<Due<'a>> {
+    let of_all = matches!(*due.action, Action::Connection { .. } | Action::Faults(_));
+    if due.session.is_some() || !of_all {
+        return vec![due];
     }
+    let on = |session: &'a Session| Due { session: Some(&session.name), ..due.clone() };
+    scenario.sessions.iter().map(on).collect()
 }
 
 /// A jid as WAHA writes it.

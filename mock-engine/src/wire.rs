@@ -164,6 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn a_text_with_an_id_in_it_stays_a_text() {
+        for text in ["hi @5511999990002!", "777:4@c.us", "bob@example.com", "@everyone"] {
+            let mut node = Node::new("body");
+            node.content = Content::Text(text.to_owned());
+            assert_eq!(decode(&encode(&node).unwrap()).unwrap(), node);
+        }
+    }
+
+    #[test]
     fn every_cut_of_a_frame_is_an_error_at_its_end() {
         let frame = encode(&presence()).unwrap();
         for cut in 1..frame.len() {

@@ -178,13 +178,28 @@ impl MockEngine {
     }
 
     /// Loses a session's connection every so often, until its faults change.
-    pub(super) async fn lose_connection(&self, session: &str, every: Disconnect, epoch: u64) {
-        let goes_on = || self.link(session).is_ok_and(|link| link.epoch() == epoch);
-        let sleep = |delay: Delay| host_sdk::Clock::sleep(self.clock(), delay.duration());
+    ///
+    /// Its first timer is set before the task begins, so that several have an order.
+    pub(super) fn lose_connection(
+        &self,
+        session: &str,
+        every: Disconnect,
+        epoch: u64,
+    ) -> impl Future<Output = ()> + Send + 'static {
         // A pause of nothing would never let the clock move on.
         let pause = every.every.max(Delay::from_millis(1));
+        let first = host_sdk::Clock::sleep(self.clock(), pause.duration());
+        let (engine, session) = (self.clone(), session.to_owned());
+        async move {
+            first.await;
+            engine.keep_losing(&session, every, pause, epoch).await;
+        }
+    }
+
+    async fn keep_losing(&self, session: &str, every: Disconnect, pause: Delay, epoch: u64) {
+        let goes_on = || self.link(session).is_ok_and(|link| link.epoch() == epoch);
+        let sleep = |delay: Delay| host_sdk::Clock::sleep(self.clock(), delay.duration());
         loop {
-            sleep(pause).await;
             if !goes_on() || self.connection(session, Switch::Close, every.code).await.is_err() {
                 return;
             }
@@ -192,6 +207,7 @@ impl MockEngine {
             if !goes_on() || self.connection(session, Switch::Open, every.code).await.is_err() {
                 return;
             }
+            sleep(pause).await;
         }
     }
 }

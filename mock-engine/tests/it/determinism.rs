@@ -16,11 +16,13 @@ fn replay(arguments: &[&str]) -> Vec<u8> {
 
 const AFTERNOON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/an-afternoon.toml");
 
+const TWO_SESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/two-sessions.toml");
+
 #[test]
 fn a_replay_does_not_depend_on_threads_or_speed() {
-    for scenario in [AFTERNOON, "large-group-storm", "reconnect"] {
+    for scenario in [AFTERNOON, TWO_SESSIONS, "large-group-storm", "reconnect"] {
         let first = replay(&[scenario]);
-        for workers in ["1", "2", "5"] {
+        for workers in ["1", "2", "3", "4", "5", "8"] {
             assert!(replay(&[scenario, "--workers", workers]) == first, "{scenario} {workers}");
         }
     }
