@@ -202,9 +202,7 @@ impl Endpoint {
 
     /// Tries at once what waits for its time.
     pub(crate) fn hurry(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        state.breaker.tick(u64::MAX);
-        self.wake_all(&mut state);
+        self.end_waits(&mut self.state.lock());
     }
 
     /// Tries at once what waits for its time, and folds it if it is too much for `deadline`.
@@ -216,8 +214,7 @@ impl Endpoint {
             state.lanes.fold();
             self.show(&mut state);
         }
-        drop(state);
-        self.hurry();
+        self.end_waits(&mut state);
     }
 
     /// How many events are not delivered yet.
@@ -314,6 +311,11 @@ impl Endpoint {
     fn end_idle(&self, state: &mut State) {
         self.calls.add_permits(std::mem::take(&mut state.idle));
         self.alarm.notify_one();
+    }
+
+    fn end_waits(self: &Arc<Self>, state: &mut State) {
+        state.breaker.tick(u64::MAX);
+        self.wake_all(state);
     }
 
     fn wake_all(self: &Arc<Self>, state: &mut State) {

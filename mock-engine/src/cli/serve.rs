@@ -152,7 +152,7 @@ async fn serve(
     let waha = builder.build()?;
     tokio::select! {
         () = waha.begin() => {}
-        // At a speed that it cannot keep up with, what happens at once may have no end.
+        // With many people the start takes a while.
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     }
     if matches!(args.speed, Speed::Max) {
