@@ -7,7 +7,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU8, Ordering},
@@ -24,14 +24,23 @@ pub struct Activity(Arc<Count>);
 
 #[derive(Default)]
 struct Count {
+    /// How many are runnable, and [`PATIENT`] for each that only waits for the others. One number, so
+    /// that both are read at one time.
     runnable: AtomicI64,
     idle: Notify,
+    alone: Notify,
 }
+
+/// What a task adds that waits for the others ([`Activity::alone`]): it counts as runnable, too.
+const PATIENT: i64 = (1 << 32) + 1;
 
 impl Count {
     fn add(&self, change: i64) {
-        if self.runnable.fetch_add(change, Ordering::SeqCst) + change == 0 {
+        let count = self.runnable.fetch_add(change, Ordering::SeqCst) + change;
+        if count == 0 {
             self.idle.notify_waiters();
+        } else if count % PATIENT == 0 {
+            self.alone.notify_waiters();
         }
     }
 }
@@ -70,6 +79,32 @@ impl Activity {
             idle.await;
         }
     }
+
+    /// Waits, in a tracked task, until all other tracked tasks wait. To [`idle`](Self::idle) the caller
+    /// counts as runnable meanwhile: a clock that is stepped does not move on.
+    pub async fn alone(&self) {
+        let mut alone = pin!(self.0.alone.notified());
+        // From now on, and not only once it is polled.
+        alone.as_mut().enable();
+        let _patient = Patient::new(&self.0);
+        alone.await;
+    }
+}
+
+/// A task that waits for the others; it is counted as one that is runnable.
+struct Patient<'a>(&'a Count);
+
+impl<'a> Patient<'a> {
+    fn new(count: &'a Count) -> Self {
+        count.add(PATIENT);
+        Self(count)
+    }
+}
+
+impl Drop for Patient<'_> {
+    fn drop(&mut self) {
+        self.0.add(-PATIENT);
+    }
 }
 
 /// Lets other tasks run, while the caller counts as runnable.
@@ -87,7 +122,7 @@ pub(crate) async fn give_way() {
 
 impl fmt::Debug for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runnable = self.0.runnable.load(Ordering::SeqCst);
+        let runnable = self.0.runnable.load(Ordering::SeqCst) & 0xffff_ffff;
         f.debug_struct("Activity").field("runnable", &runnable).finish()
     }
 }
@@ -200,6 +235,56 @@ mod tests {
         }));
         activity.idle().await;
         assert!(task.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_waits_for_the_others_goes_on_when_they_wait_and_before_who_waits_for_all()
+    {
+        let activity = Activity::new();
+        let (wake, woken) = oneshot::channel::<()>();
+        let inner = activity.clone();
+        let mut patient = Box::pin(activity.track(async move { inner.alone().await }));
+        let mut other = Box::pin(activity.track(woken));
+        assert!((&mut patient).now_or_never().is_none(), "the other was not polled yet");
+        assert!((&mut other).now_or_never().is_none());
+        assert!(activity.idle().now_or_never().is_none(), "the patient one is to go on first");
+        assert!((&mut patient).now_or_never().is_some());
+        assert!(activity.idle().now_or_never().is_some());
+        wake.send(()).unwrap();
+        other.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_dropped_while_it_waits_for_the_others_no_longer_counts() {
+        let activity = Activity::new();
+        let other = activity.track(std::future::pending::<()>());
+        let inner = activity.clone();
+        let mut patient = Box::pin(activity.track(async move { inner.alone().await }));
+        assert!((&mut patient).now_or_never().is_none());
+        drop(patient);
+        drop(other);
+        assert!(activity.idle().now_or_never().is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn each_turn_of_a_patient_task_comes_after_all_that_it_began() {
+        let activity = Activity::new();
+        let inner = activity.clone();
+        let player = activity.track(async move {
+            let done = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            for turn in 1..=1_000 {
+                for _ in 0..3 {
+                    let done = done.clone();
+                    tokio::spawn(inner.track(async move {
+                        give_way().await;
+                        done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    }));
+                }
+                inner.alone().await;
+                assert_eq!(done.load(std::sync::atomic::Ordering::SeqCst), turn * 3);
+            }
+        });
+        tokio::spawn(player).await.unwrap();
     }
 
     #[tokio::test]

@@ -8,13 +8,16 @@ mod replay;
 mod scenario;
 mod scrub;
 mod serve;
+mod signals;
 mod webhooks;
 
 use std::{
     io::{self, IsTerminal, Write},
+    path::Path,
     process::ExitCode,
 };
 
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -109,6 +112,16 @@ fn log(format: LogFormat, level: &str) {
         LogFormat::Pretty => subscriber.compact().init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
+}
+
+/// Fails when the file has something in it, unless it is to be written over.
+fn refuse_to_overwrite(file: &Path, force: bool) -> Result<()> {
+    let taken = std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.len() > 0);
+    if taken && !force {
+        let name = file.display();
+        bail!("{name} is there already; name another file, or write over it with --force");
+    }
+    Ok(())
 }
 
 /// Ends the program as clap does for a wrong command line: exit code 2.

@@ -39,14 +39,14 @@ pub(crate) fn routes(stage: Stage) -> Router {
     let paths = [
         ("/mock", get(overview)),
         ("/mock/sessions/{session}/stanzas", post(session::stanzas)),
-        ("/mock/sessions/{session}/events", post(session::events)),
+        ("/mock/sessions/{session}/events", get(session::heard).post(session::events)),
         ("/mock/sessions/{session}/journal", get(session::journal).delete(session::clear_journal)),
         ("/mock/sessions/{session}/status", put(session::status)),
         ("/mock/sessions/{session}/connection", post(session::connection)),
         ("/mock/sessions/{session}/faults", get(session::faults).put(session::set_faults)),
         ("/mock/sessions/{session}/contacts/{name}", post(world::act)),
         ("/mock/world", get(world::world)),
-        ("/mock/rules", put(world::set_rules)),
+        ("/mock/rules", get(world::rules).put(world::set_rules)),
         ("/mock/clock", get(clock::clock).put(clock::set)),
         ("/mock/clock/advance", post(clock::advance)),
         ("/mock/reset", post(world::reset)),
@@ -72,6 +72,7 @@ async fn overview(State(stage): State<Stage>) -> Json<Value> {
         "scenario": mock.scenario().name,
         "seed": mock.seed(),
         "clock": clock::json(&stage),
+        "play": stage.progress(),
         "sessions": sessions,
         "unmet": stage.unmet(),
     }))
@@ -110,6 +111,7 @@ fn refused(error: &MockError) -> HttpError {
         MockError::Session { .. } | MockError::World(WorldError::Unknown { .. }) => {
             StatusCode::NOT_FOUND
         }
+        MockError::Stopped(_) => StatusCode::UNPROCESSABLE_ENTITY,
         MockError::World(_) | MockError::Wire { .. } => StatusCode::BAD_REQUEST,
     };
     HttpError::new(status, error.to_string())

@@ -15,16 +15,16 @@ mod host;
 mod link;
 mod stub;
 
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::Arc;
 
 use host_sdk::{Activity, Clock, EngineEvents, Me, Pace, SessionStatus, VirtualClock};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::Value;
 use thiserror::Error;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinHandle};
 
-pub use happened::{Happened, Heard, LOG_LIMIT};
+pub use happened::{Happened, Heard, LOG_BYTES, LOG_LIMIT};
 pub use stub::{Match, Stub};
 
 use self::{
@@ -69,11 +69,9 @@ struct Shared {
     turn: tokio::sync::Mutex<()>,
     /// Told whenever a journal gets an entry.
     sent: Notify,
-    /// Told whenever faults change.
-    faults_changed: Notify,
     stubs: Stubs,
     log: Log,
-    player: StdMutex<Option<tokio::task::AbortHandle>>,
+    player: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -106,10 +104,9 @@ impl MockEngine {
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(()),
             sent: Notify::new(),
-            faults_changed: Notify::new(),
             stubs: Stubs::default(),
             log: Log::default(),
-            player: StdMutex::new(None),
+            player: Mutex::new(None),
         }))
     }
 
@@ -172,9 +169,10 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session, and when a node cannot be written as bytes.
+    /// Fails when there is no such session or the gateway has stopped it, and when a node cannot be
+    /// written as bytes.
     pub async fn inject(&self, session: &str, stanzas: Vec<Node>) -> Result<Vec<Event>, MockError> {
-        self.link(session)?;
+        self.running(session)?;
         let stanzas = stanzas
             .iter()
             .map(|stanza| crate::wire::decode(&crate::wire::encode(stanza)?))
@@ -191,9 +189,9 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when there is no such session, and when the gateway has stopped it.
     pub async fn hand(&self, session: &str, events: Vec<Event>) -> Result<(), MockError> {
-        self.link(session)?;
+        self.running(session)?;
         let _turn = self.0.turn.lock().await;
         for event in events {
             self.hand_over(session, event).await;
@@ -205,14 +203,14 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when there is no such session, and when the gateway has stopped it.
     pub async fn connection(
         &self,
         session: &str,
         state: Switch,
         code: u16,
     ) -> Result<(), MockError> {
-        self.link(session)?;
+        self.running(session)?;
         let _turn = self.0.turn.lock().await;
         match state {
             Switch::Open => self.open(session).await,
@@ -230,9 +228,9 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when there is no such session, and when the gateway has stopped it.
     pub async fn set_status(&self, session: &str, status: SessionStatus) -> Result<(), MockError> {
-        let events = self.link(session)?.events();
+        let events = self.running(session)?.events();
         if let Some(events) = events {
             events.status(status).await;
         }
@@ -246,10 +244,9 @@ impl MockEngine {
     /// Fails when there is no such session.
     pub fn set_faults(&self, session: &str, faults: &Faults) -> Result<(), MockError> {
         let link = self.link(session)?;
-        let epoch = link.set_faults(faults.clone());
-        self.0.faults_changed.notify_waiters();
+        let period = link.set_faults(faults.clone());
         if let Some(disconnect) = faults.disconnect {
-            self.spawn(self.lose_connection(session, disconnect, epoch));
+            self.spawn(self.lose_connection(session, disconnect, period));
         }
         Ok(())
     }
@@ -313,9 +310,20 @@ impl MockEngine {
         }
     }
 
-    /// The events that a session got, oldest first, as far as the log goes back ([`LOG_LIMIT`]).
+    /// The events that a session got, oldest first, as far as the log goes back ([`LOG_LIMIT`],
+    /// [`LOG_BYTES`]); none when there is no such session.
     pub fn events(&self, session: &str) -> Vec<Event> {
         self.0.log.events(session)
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such session.
+    pub(crate) fn heard(&self, session: &str) -> Result<Vec<Event>, MockError> {
+        self.link(session)?;
+        Ok(self.events(session))
     }
 
     /// Has `observer` told of everything that happens, in order, from now on.
@@ -348,13 +356,16 @@ impl MockEngine {
         self.with_world(|world| world.set_rules(rules));
     }
 
-    /// Waits until everything that the sessions were handed has been applied by the plugins, and
-    /// nothing that came of it is still running.
+    /// Waits until everything that the sessions were handed has been applied by the plugins; on a
+    /// stepped clock, until nothing that came of it is still running, either. On one that runs there
+    /// may always be something.
     ///
     /// Not for a task that the clock waits for: it would wait for itself.
     pub async fn settled(&self) {
         self.applied().await;
-        self.0.activity.idle().await;
+        if self.clock().pace() == Pace::Stepped {
+            self.0.activity.idle().await;
+        }
     }
 
     /// Waits until everything that the sessions were handed has been applied by the plugins.
@@ -369,7 +380,7 @@ impl MockEngine {
     /// Makes everything as it was at the start, with the scenario that is given or the one that was
     /// there: the time, an empty journal, no faults, and gateways forget all chats.
     pub async fn reset(&self, scenario: Option<Scenario>) {
-        self.stop_playing();
+        self.stop_playing().await;
         let _turn = self.0.turn.lock().await;
         let sessions: Vec<(String, Option<EngineEvents>)> = {
             let mut state = self.0.state.lock();
@@ -392,7 +403,6 @@ impl MockEngine {
             }
             state.links.iter().map(|(name, link)| (name.clone(), link.events())).collect()
         };
-        self.0.faults_changed.notify_waiters();
         self.0.stubs.clear();
         self.0.log.clear();
         for (session, events) in sessions {
@@ -408,30 +418,33 @@ impl MockEngine {
     }
 
     /// Runs a task that the clock waits for.
-    pub(crate) fn spawn(
-        &self,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> tokio::task::AbortHandle {
-        // Tokio makes a task that does much in one go pause, and wakes it past the count of what is
-        // runnable: the clock would not wait for it.
-        let task = tokio::task::unconstrained(task);
-        tokio::spawn(self.0.activity.track(task)).abort_handle()
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        tokio::spawn(self.0.activity.track(task))
     }
 
     /// Remembers the task that plays, so that a reset ends it.
-    pub(crate) fn set_player(&self, player: tokio::task::AbortHandle) {
-        let mut current = self.0.player.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(before) = current.replace(player) {
+    pub(crate) fn set_player(&self, player: JoinHandle<()>) {
+        if let Some(before) = self.0.player.lock().replace(player) {
             before.abort();
         }
     }
 
-    /// Ends the play of the scenario; the world stays as it is.
-    pub fn stop_playing(&self) {
-        let mut current = self.0.player.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(player) = current.take() {
+    /// Ends the play of the scenario, between two of its steps; the world stays as it is.
+    pub async fn stop_playing(&self) {
+        let player = self.0.player.lock().take();
+        if let Some(player) = player {
             player.abort();
+            let _ = player.await;
         }
+    }
+
+    /// A session that the gateway has not stopped.
+    fn running(&self, session: &str) -> Result<Link, MockError> {
+        let link = self.link(session)?;
+        if link.is_stopped() {
+            return Err(MockError::Stopped(session.to_owned()));
+        }
+        Ok(link)
     }
 
     fn link(&self, session: &str) -> Result<Link, MockError> {
@@ -457,6 +470,9 @@ pub enum MockError {
         /// The nearest name, as the end of the sentence.
         hint: String,
     },
+    /// The gateway has stopped the session.
+    #[error("the session {0:?} is stopped; POST /api/sessions/{0}/start starts it")]
+    Stopped(String),
     /// The world does not have that.
     #[error(transparent)]
     World(#[from] WorldError),

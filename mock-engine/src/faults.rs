@@ -1,11 +1,15 @@
 //! What goes wrong on purpose, with chance from the seed.
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{delay::Delay, wire::Node};
+use crate::{
+    chance::chance_of,
+    delay::Delay,
+    wire::{Content, Node, WireError, encode},
+};
 
 /// The faults of a session. What is left out is off; the whole is replaced at a time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +24,8 @@ pub struct Faults {
     pub duplicate: Probability,
     /// How likely a stanza is overtaken by the next one.
     pub reorder: Probability,
-    /// How likely a stanza's bytes are damaged on the way.
+    /// How likely a stanza is malformed: an attribute or its content is missing, or its bytes are cut
+    /// off.
     pub malformed: Probability,
     /// How likely a presence says a status that nobody knows.
     pub unknown_status: Probability,
@@ -40,7 +45,7 @@ pub enum SendFault {
     Error,
     /// There is no answer, and the engine says so at once.
     Timeout,
-    /// There is no answer, ever.
+    /// There is no answer, and the engine gives up after a minute, as Baileys does.
     Hang,
     /// It is sent, and answered, after so long.
     Late(Delay),
@@ -136,10 +141,7 @@ pub struct Dice(ChaCha8Rng);
 impl Dice {
     /// Dice that fall as the seed says; each session has its own.
     pub fn new(seed: u64, session: &str) -> Self {
-        let salt = session
-            .bytes()
-            .fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-        Self(ChaCha8Rng::seed_from_u64(salt))
+        Self(chance_of(seed, session))
     }
 
     /// Rolls for one stanza.
@@ -156,15 +158,35 @@ impl Dice {
         }
     }
 
-    /// Damages one byte of a frame so that it is no node any more; all but certainly.
-    pub fn damage(&mut self, frame: &mut Vec<u8>) {
-        let keep = self.0.random_range(1..frame.len().max(2));
-        frame.truncate(keep);
+    /// The frame of a stanza of which something is missing: an attribute, the content, or the end of
+    /// its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`].
+    pub fn damage(&mut self, stanza: &Node) -> Result<Vec<u8>, WireError> {
+        let mut stanza = stanza.clone();
+        let attrs = stanza.attrs.len();
+        let parts = attrs + usize::from(stanza.content != Content::Empty);
+        let missing = self.0.random_range(0..=parts);
+        if missing < attrs {
+            stanza.attrs.shift_remove_index(missing);
+        } else if missing < parts {
+            stanza.content = Content::Empty;
+        }
+        let mut frame = encode(&stanza)?;
+        if missing == parts {
+            frame.truncate(self.0.random_range(1..frame.len().max(2)));
+        }
+        Ok(frame)
     }
 }
 
-/// The same stanza, saying a status that nobody knows.
-pub fn with_unknown_status(stanza: &Node) -> Node {
+/// The same stanza, saying a status that nobody knows; a stanza without a status as it is.
+pub fn with_unknown_status(stanza: Node) -> Node {
+    if !matches!(stanza.tag.as_str(), "presence" | "chatstate") {
+        return stanza;
+    }
     let from = stanza.get("from").unwrap_or_default().to_owned();
     let node = Node::new("chatstate").attr("from", from);
     let node = match stanza.get("participant") {

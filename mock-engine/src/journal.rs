@@ -36,7 +36,7 @@ pub struct Entry {
 pub enum SendResult {
     /// WhatsApp has it.
     Sent,
-    /// A fault made it fail.
+    /// A fault made it fail, or the connection ended before it was sent.
     Refused,
     /// A fault swallowed it.
     Timeout,

@@ -31,12 +31,15 @@ pub mod control;
 mod player;
 pub mod recording;
 
+mod chance;
 pub mod delay;
 mod nearest;
+pub mod speed;
 
 pub use delay::Delay;
 pub use engine::{MockEngine, MockError};
 pub use player::{Answer, Unmet};
 pub use recording::Recording;
 pub use scenario::{Scenario, ScenarioError};
+pub use speed::Speed;
 pub use waha::{MockWaha, MockWahaBuilder, StartError};

@@ -11,17 +11,22 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode},
 };
-use host_sdk::{Clock, Gateway, SessionError, SessionSpec};
+use host_sdk::{Activity, Clock, Gateway, Pace, SessionError, SessionSpec, VirtualClock};
 use parking_lot::Mutex;
 use serde::Serialize;
-use serde_json::Value;
-use tokio::sync::oneshot;
+use serde_json::{Value, json};
+use tokio::{
+    sync::oneshot,
+    task::{AbortHandle, JoinSet},
+    time::{Instant, timeout},
+};
 use tower::ServiceExt;
 
 use crate::{
     delay::Delay,
     engine::{MockEngine, MockError},
-    scenario::{Action, Due, Expect, ExpectPresence, Is, Scenario, Session},
+    scenario::{Action, Due, Expect, ExpectPresence, Scenario, Session},
+    speed::Speed,
     world::Act,
 };
 
@@ -31,6 +36,15 @@ const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 /// How many broken expectations are kept.
 const UNMET_LIMIT: usize = 1_000;
 
+/// How long the play waits, in real time, for a subscription on a clock that runs: one that hangs does
+/// not hold it up.
+const SUBSCRIBE_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long the play goes on, and how long it then leaves the machine to others, when the clock is
+/// faster than it can be.
+const STRETCH: Duration = Duration::from_millis(10);
+const BREATH: Duration = Duration::from_millis(1);
+
 /// An engine and the application in front of it. Cheap to clone; clones are one stage.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage(Arc<Inner>);
@@ -39,9 +53,33 @@ pub(crate) struct Stage(Arc<Inner>);
 struct Inner {
     mock: MockEngine,
     app: OnceLock<App>,
-    unmet: Mutex<Vec<Unmet>>,
+    /// How fast time goes at the start.
+    speed: Speed,
+    /// Moves the clock on, at [`Speed::Max`].
+    hurry: Mutex<Option<Hurry>>,
+    play: Mutex<Play>,
     /// One reset at a time.
     resetting: tokio::sync::Mutex<()>,
+}
+
+/// How far the play is.
+#[derive(Debug, Default)]
+struct Play {
+    /// When it began, in Unix milliseconds of the clock.
+    start_ms: u64,
+    steps: u64,
+    over: bool,
+    unmet: Vec<Unmet>,
+}
+
+/// A task that ends when this is dropped.
+#[derive(Debug)]
+struct Hurry(AbortHandle);
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// An expectation of a scenario that did not hold.
@@ -62,9 +100,15 @@ impl fmt::Display for Unmet {
 }
 
 impl Stage {
-    pub(crate) fn new(mock: MockEngine) -> Self {
-        let (unmet, resetting) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(Inner { mock, app: OnceLock::new(), unmet, resetting }))
+    pub(crate) fn new(mock: MockEngine, speed: Speed) -> Self {
+        Self(Arc::new(Inner {
+            mock,
+            app: OnceLock::new(),
+            speed,
+            hurry: Mutex::default(),
+            play: Mutex::default(),
+            resetting: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// Puts an application in front of the engine: it subscribes, and is asked what it shows.
@@ -81,6 +125,35 @@ impl Stage {
         self.0.app.get()
     }
 
+    /// How fast time goes.
+    pub(crate) fn speed(&self) -> Speed {
+        match self.mock().clock().pace() {
+            Pace::Stepped if self.0.hurry.lock().is_some() => Speed::Max,
+            Pace::Stepped => Speed::Stepped,
+            Pace::Running { speed } => Speed::Times(speed),
+        }
+    }
+
+    /// Lets time go so fast from now on.
+    pub(crate) fn set_speed(&self, speed: Speed) {
+        let (clock, activity) = (self.mock().clock().clone(), self.mock().activity().clone());
+        let mut hurry = self.0.hurry.lock();
+        *hurry = None;
+        clock.set_pace(speed.pace());
+        if speed == Speed::Max {
+            *hurry = Some(Hurry(tokio::spawn(hurry_on(clock, activity)).abort_handle()));
+        }
+    }
+
+    /// Begins: the sessions are there, the scenario is played up to what happens at once, and time
+    /// goes on.
+    pub(crate) async fn begin(&self) {
+        self.mock().settled().await;
+        self.play().await;
+        self.mock().settled().await;
+        self.set_speed(self.0.speed);
+    }
+
     /// Makes everything as it was at the start, and plays the scenario that is given or the one that was
     /// there. Without sessions of its own it gets those of the start.
     ///
@@ -90,108 +163,123 @@ impl Stage {
     pub(crate) async fn reset(&self, scenario: Option<Scenario>) -> Result<(), SessionError> {
         let _alone = self.0.resetting.lock().await;
         let mock = self.mock();
-        mock.stop_playing();
+        mock.stop_playing().await;
+        // What is in a hurry goes on only once all is there.
+        *self.0.hurry.lock() = None;
+        mock.clock().set_pace(self.0.speed.pace());
         let same = || Scenario { seed: Some(mock.seed()), ..(*mock.scenario()).clone() };
         let mut scenario = scenario.unwrap_or_else(same);
-        let Some(app) = self.app() else {
-            mock.reset(Some(scenario)).await;
-            return Ok(());
-        };
-        if scenario.sessions.is_empty() || scenario.sessions == [Session::new("default")] {
-            scenario.sessions = app.sessions.to_vec();
-        }
-        for session in app.gateway.sessions() {
-            app.gateway.delete_session(&session).await;
+        if let Some(app) = self.app() {
+            if scenario.sessions.is_empty() || scenario.sessions == [Session::new("default")] {
+                scenario.sessions = app.sessions.to_vec();
+            }
+            for session in app.gateway.sessions() {
+                app.gateway.delete_session(&session).await;
+            }
         }
         let sessions = scenario.sessions.clone();
         mock.reset(Some(scenario)).await;
-        app.gateway.events().hurry();
-        self.forget_unmet();
-        for session in sessions {
-            let spec = SessionSpec::new(session.name).engine(session.engine);
-            app.gateway.create_session(spec).await?;
+        if let Some(app) = self.app() {
+            app.gateway.events().hurry();
+            for session in sessions {
+                let spec = SessionSpec::new(session.name).engine(session.engine);
+                app.gateway.create_session(spec).await?;
+            }
         }
-        mock.settled().await;
-        self.play().await;
-        mock.settled().await;
+        self.begin().await;
         Ok(())
     }
 
     /// The expectations that did not hold.
     pub(crate) fn unmet(&self) -> Vec<Unmet> {
-        self.0.unmet.lock().clone()
+        self.0.play.lock().unmet.clone()
     }
 
-    fn forget_unmet(&self) {
-        self.0.unmet.lock().clear();
+    /// How far the play is: the time since its start, the steps that were taken, and whether it is over.
+    pub(crate) fn progress(&self) -> Value {
+        let play = self.0.play.lock();
+        let at = Delay::from_millis(self.mock().now_ms().saturating_sub(play.start_ms));
+        json!({ "at": at, "steps": play.steps, "over": play.over })
     }
 
-    /// Plays the engine's scenario from now on; answers once its subscriptions are made.
-    pub(crate) async fn play(&self) {
-        let (prepared, ready) = oneshot::channel();
+    /// Plays the engine's scenario from now on; answers once what happens at once has happened.
+    async fn play(&self) {
+        let (begun, ready) = oneshot::channel();
         let stage = self.clone();
-        let player = self.mock().spawn(async move { stage.run(prepared).await });
+        let player = self.mock().spawn(async move { stage.run(begun).await });
         self.mock().set_player(player);
         // The player is gone when the stage is reset meanwhile.
         let _ = ready.await;
     }
 
-    async fn run(&self, prepared: oneshot::Sender<()>) {
+    async fn run(&self, begun: oneshot::Sender<()>) {
         let mock = self.mock();
         let scenario = mock.scenario();
         let start_ms = mock.now_ms();
+        *self.0.play.lock() = Play { start_ms, ..Play::default() };
+        // They end with the play when it is stopped.
+        let mut subscriptions = JoinSet::new();
         for session in scenario.sessions.iter().filter(|session| session.engine == "NOWEB") {
-            self.subscribe(&session.name, &scenario.all_subscriptions()).await;
+            self.subscribe(&mut subscriptions, &session.name, scenario.all_subscriptions());
+            match mock.clock().pace() {
+                Pace::Stepped => self.rest().await,
+                Pace::Running { .. } => drop(subscriptions.join_next().await),
+            }
         }
-        mock.applied().await;
-        let _ = prepared.send(());
+        let mut begun = Some(begun);
+        let mut stretch = Instant::now();
         let ends = scenario.duration.map(Delay::as_millis);
-        let mut timeline = scenario.timeline(mock.seed(), start_ms).peekable();
-        while let Some(first) = timeline.next() {
-            let at = first.at;
-            if ends.is_some_and(|end| at.as_millis() > end) && !repeats_for_ever(&scenario) {
-                break;
+        let ends = ends.filter(|_| !repeats_for_ever(&scenario)).unwrap_or(u64::MAX);
+        let timeline = scenario.timeline(mock.seed(), start_ms);
+        for due in timeline.take_while(|due| due.at.as_millis() <= ends) {
+            if due.at > Delay::default()
+                && let Some(begun) = begun.take()
+            {
+                let _ = begun.send(());
             }
-            let mut together = each_session(&scenario, first);
-            while let Some(next) = timeline.next_if(|next| next.at == at) {
-                together.extend(each_session(&scenario, next));
-            }
-            let left = (start_ms + at.as_millis()).saturating_sub(mock.now_ms());
-            let gates = self.gates(Duration::from_millis(left), together.len());
-            for (due, gate) in together.into_iter().zip(gates) {
-                if let Some(gate) = gate {
-                    let _ = gate.await;
-                }
-                if let Err(error) = self.step(&scenario, &due).await {
+            self.wait(start_ms + due.at.as_millis(), &mut stretch).await;
+            for due in each_session(&scenario, due) {
+                if let Err(error) = self.step(&scenario, &due, &mut subscriptions).await {
                     self.not_met(&due, error.to_string());
                 }
-                mock.applied().await;
+                self.rest().await;
             }
+            self.0.play.lock().steps += 1;
+        }
+        self.0.play.lock().over = true;
+        drop(begun);
+        subscriptions.join_all().await;
+    }
+
+    /// Waits for a time. A clock may be faster than this machine; others get their turn all the same.
+    async fn wait(&self, time_ms: u64, stretch: &mut Instant) {
+        let clock = self.mock().clock();
+        let left = time_ms.saturating_sub(self.mock().now_ms());
+        if left > 0 {
+            clock.sleep(Duration::from_millis(left)).await;
+        } else if stretch.elapsed() > STRETCH && clock.pace() != Pace::Stepped {
+            tokio::time::sleep(BREATH).await;
+            *stretch = Instant::now();
         }
     }
 
-    /// A timer for each step of one moment, so that a stepped clock lets one step's consequences end
-    /// before the next step begins.
-    fn gates(&self, wait: Duration, steps: usize) -> Vec<Option<oneshot::Receiver<()>>> {
-        let gate = || {
-            if wait.is_zero() {
-                return None;
-            }
-            let (open, gate) = oneshot::channel();
-            let sleep = self.mock().clock().sleep(wait);
-            self.mock().spawn(async move {
-                sleep.await;
-                let _ = open.send(());
-            });
-            Some(gate)
-        };
-        (0..steps).map(|_| gate()).collect()
+    /// Lets what a step began go on until only time moves it on, so that steps of the same time come one
+    /// after the other. On a clock that runs, only until the plugins know of it.
+    async fn rest(&self) {
+        match self.mock().clock().pace() {
+            Pace::Stepped => self.mock().activity().alone().await,
+            Pace::Running { .. } => self.mock().applied().await,
+        }
     }
 
-    async fn step(&self, scenario: &Scenario, due: &Due<'_>) -> Result<(), MockError> {
+    async fn step(
+        &self,
+        scenario: &Scenario,
+        due: &Due<'_>,
+        subscriptions: &mut JoinSet<()>,
+    ) -> Result<(), MockError> {
         let mock = self.mock();
-        let first = scenario.sessions.first().map_or("default", |session| &session.name);
-        let session = due.session.unwrap_or(first);
+        let session = due.session.unwrap_or_else(|| scenario.first_session());
         match &*due.action {
             Action::Act { who, does, chat, text } => {
                 let (chat, text) = (chat.as_deref(), text.as_deref());
@@ -203,7 +291,14 @@ impl Stage {
             }
             Action::Event(event) => mock.hand(session, vec![event.clone()]).await?,
             Action::Faults(faults) => mock.set_faults(session, faults)?,
-            Action::Subscribe(names) => self.subscribe(session, names).await,
+            Action::Subscribe(names) => {
+                while subscriptions.try_join_next().is_some() {}
+                self.subscribe(subscriptions, session, names.clone());
+                if mock.clock().pace() != Pace::Stepped {
+                    let all = async { while subscriptions.join_next().await.is_some() {} };
+                    let _ = timeout(SUBSCRIBE_PATIENCE, all).await;
+                }
+            }
             Action::Expect(expect) => {
                 for message in self.broken(session, expect).await {
                     self.not_met(due, message);
@@ -213,27 +308,18 @@ impl Stage {
         Ok(())
     }
 
-    /// Subscribes to chats as an application does; without one, as a gateway would.
-    async fn subscribe(&self, session: &str, names: &[String]) {
-        for name in names {
-            let Ok(jid) = self.mock().with_world(|world| world.jid(name)) else { continue };
-            match self.app() {
-                Some(app) => {
-                    let path = format!("/api/{session}/presence/{}/subscribe", outward(&jid));
-                    let answer = app.request(Method::POST, &path, None).await;
-                    if !answer.status.is_success() {
-                        tracing::warn!(session, chat = jid, status = %answer.status, "the scenario's subscribe failed");
-                    }
-                }
-                None => {
-                    let args = serde_json::json!({ "jid": jid }).to_string();
-                    let call = self.mock().noweb().call("presenceSubscribe", session, args.into());
-                    if let Err(error) = call.await {
-                        tracing::warn!(session, chat = jid, %error, "the scenario's subscribe failed");
-                    }
+    /// Subscribes to chats as an application does, without waiting for it.
+    fn subscribe(&self, subscriptions: &mut JoinSet<()>, session: &str, names: Vec<String>) {
+        let (stage, session) = (self.clone(), session.to_owned());
+        subscriptions.spawn(self.mock().activity().track(async move {
+            for name in names {
+                let Ok(jid) = stage.mock().with_world(|world| world.jid(&name)) else { continue };
+                let path = format!("/api/{session}/presence/{}/subscribe", outward(&jid));
+                if let Err(error) = stage.ask(Method::POST, &path).await {
+                    tracing::warn!(session, chat = jid, error, "the scenario's subscribe failed");
                 }
             }
-        }
+        }));
     }
 
     /// What of an expectation does not hold.
@@ -252,64 +338,87 @@ impl Stage {
             }
         }
         if let Some(status) = &expect.status {
-            let path = format!("/api/sessions/{session}");
-            let found =
-                self.ask(&path).await.and_then(|it| it["status"].as_str().map(str::to_owned));
-            if found.as_ref().is_some_and(|found| found != status) {
-                let found = found.unwrap_or_default();
+            let found = self.status(session).await.unwrap_or_else(|error| error);
+            if found != *status {
                 broken.push(format!("expected the session to be {status}, found {found}"));
             }
         }
         if let Some(presence) = &expect.presence {
-            broken.extend(self.broken_presence(session, presence).await);
+            broken.extend(self.broken_presence(session, presence).await.err());
         }
         broken
     }
 
-    async fn broken_presence(&self, session: &str, expect: &ExpectPresence) -> Option<String> {
+    async fn broken_presence(&self, session: &str, expect: &ExpectPresence) -> Result<(), String> {
         let (chat, participant) = self
             .mock()
             .with_world(|world| {
                 let participant = world.participant_jid(&expect.chat, &expect.participant)?;
                 Ok::<_, crate::world::WorldError>((world.jid(&expect.chat)?, participant))
             })
-            .ok()?;
+            .map_err(|error| error.to_string())?;
+        let who = format!("{} in {}", expect.participant, expect.chat);
+        let expected = format!("expected {who} to be {}", expect.is.as_str());
+        // The API would wait for a session that is not ready, and the play with it.
+        let status = self.status(session).await?;
+        if status != "WORKING" {
+            return Err(format!("{expected}, but the session {session} is {status}"));
+        }
         // All chats, for asking about one subscribes to it.
-        let all = self.ask(&format!("/api/{session}/presence")).await?;
+        let all = self.ask(Method::GET, &format!("/api/{session}/presence")).await;
+        let all = all.map_err(|error| format!("{expected}, but {error}"))?;
         let chats = all.as_array().map(Vec::as_slice).unwrap_or_default();
         let chat = chats.iter().find(|it| it["id"] == outward(&chat));
         let presences = chat.and_then(|it| it["presences"].as_array());
         let found = presences
             .and_then(|all| all.iter().find(|it| it["participant"] == outward(&participant)));
         let is = found.and_then(|it| it["lastKnownPresence"].as_str()).unwrap_or("absent");
-        let who = format!("{} in {}", expect.participant, expect.chat);
         if is != expect.is.as_str() {
-            return Some(format!("expected {who} to be {}, found {is}", expect.is.as_str()));
+            return Err(format!("{expected}, found {is}"));
         }
         let last_seen = found.map(|it| &it["lastSeen"]).filter(|it| !it.is_null());
         match (expect.last_seen, last_seen) {
-            (Some(true), None) if expect.is != Is::Absent => {
-                Some(format!("expected {who} to have a last seen, found none"))
-            }
+            (Some(true), None) => Err(format!("expected {who} to have a last seen, found none")),
             (Some(false), Some(found)) => {
-                Some(format!("expected {who} to have no last seen, found {found}"))
+                Err(format!("expected {who} to have no last seen, found {found}"))
             }
-            _ => None,
+            _ => Ok(()),
         }
     }
 
-    /// What the application answers; `None` without an application.
-    async fn ask(&self, path: &str) -> Option<Value> {
-        Some(self.app()?.request(Method::GET, path, None).await.body)
+    /// A session's status, as the API says it.
+    async fn status(&self, session: &str) -> Result<String, String> {
+        let shown = self.ask(Method::GET, &format!("/api/sessions/{session}")).await?;
+        Ok(shown["status"].as_str().unwrap_or("without a status").to_owned())
+    }
+
+    /// What the application answers, when it is what was asked for.
+    async fn ask(&self, method: Method, path: &str) -> Result<Value, String> {
+        let app = self.app().ok_or("there is no application")?;
+        let Answer { status, body } = app.request(method.clone(), path, None).await;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let why = body["message"].as_str().unwrap_or_default();
+        Err(format!("{method} {path} answers {status}: {why}"))
     }
 
     fn not_met(&self, due: &Due<'_>, message: String) {
         let unmet = Unmet { at: due.at, source: due.source.to_owned(), message };
         tracing::warn!(at = %unmet.at, source = unmet.source, "{}", unmet.message);
-        let mut all = self.0.unmet.lock();
-        if all.len() < UNMET_LIMIT {
-            all.push(unmet);
+        let mut play = self.0.play.lock();
+        if play.unmet.len() < UNMET_LIMIT {
+            play.unmet.push(unmet);
         }
+    }
+}
+
+/// Moves a clock to each timer as soon as there is one.
+async fn hurry_on(clock: VirtualClock, activity: Activity) {
+    loop {
+        let wait = clock.next_timer().await;
+        clock.advance(wait, &activity).await;
+        tokio::task::yield_now().await;
     }
 }
 

@@ -115,8 +115,8 @@ pub struct Step {
     pub at: Delay,
     /// How often it comes again: every so long, so many times in all (`None` without end).
     pub repeat: Option<(Delay, Option<u32>)>,
-    /// To which session; `None` is each that it can concern, and the first one of the file where it must
-    /// be one.
+    /// To which session; `None` is each that it can concern, and [`first_session`](Scenario::first_session)
+    /// where it must be one.
     pub session: Option<String>,
     /// What.
     pub action: Action,
@@ -246,6 +246,12 @@ impl Scenario {
             Some((_, None)) => None,
         };
         self.steps.iter().map(last).try_fold(Delay::default(), |end, last| Some(end.max(last?)))
+    }
+
+    /// The session of what is about one, where a step does not say: the first that has presence.
+    pub fn first_session(&self) -> &str {
+        let noweb = self.sessions.iter().find(|session| session.engine == "NOWEB");
+        noweb.or(self.sessions.first()).map_or("default", |session| &session.name)
     }
 
     /// The chats to subscribe to before the first step, by name.

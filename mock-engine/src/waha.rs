@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use axum::http::Method;
 use host_sdk::{
     Activity, ApiKey, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin, Pace,
-    SessionSpec, VirtualClock, loader,
+    SessionError, SessionSpec, VirtualClock, loader,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -16,6 +16,7 @@ use crate::{
     engine::MockEngine,
     player::{Answer, App, Stage, Unmet},
     scenario::{ENGINES, Scenario},
+    speed::Speed,
 };
 
 /// A gateway with the presence plugin on a [`MockEngine`].
@@ -58,9 +59,17 @@ impl MockWaha {
     /// Starts the sessions, and plays the scenario up to what happens at once.
     pub async fn begin(&self) {
         self.gateway.start().await;
-        self.engine().settled().await;
-        self.stage.play().await;
-        self.engine().settled().await;
+        self.stage.begin().await;
+    }
+
+    /// Makes everything as it was at the start, and plays the scenario that is given or the one that was
+    /// there. Without sessions of its own it gets those of the start.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the gateway does not take a session; the others are there then.
+    pub async fn reset(&self, scenario: Option<Scenario>) -> Result<(), SessionError> {
+        self.stage.reset(scenario).await
     }
 
     /// The engine, to drive it.
@@ -74,6 +83,10 @@ impl MockWaha {
     }
 
     /// Asks for a path.
+    ///
+    /// The first request for a chat that was not subscribed to waits up to two seconds for WhatsApp to
+    /// tell how it is, by the clock: where nothing comes and time is stepped, [`advance`](Self::advance)
+    /// beside it, or subscribe first.
     pub async fn get(&self, path: &str) -> Answer {
         self.request(Method::GET, path, None).await
     }
@@ -119,7 +132,7 @@ impl fmt::Debug for MockWaha {
 pub struct MockWahaBuilder {
     scenario: Scenario,
     seed: Option<u64>,
-    pace: Option<Pace>,
+    speed: Speed,
     plugin: Option<PathBuf>,
     api_key: Option<ApiKey>,
     configure: Option<Box<dyn FnOnce(GatewayBuilder) -> GatewayBuilder + Send>>,
@@ -140,10 +153,10 @@ impl MockWahaBuilder {
         self
     }
 
-    /// Lets the clock move so; stepped otherwise.
+    /// Lets time go so fast; stepped otherwise.
     #[must_use]
-    pub fn pace(mut self, pace: Pace) -> Self {
-        self.pace = Some(pace);
+    pub fn speed(mut self, speed: Speed) -> Self {
+        self.speed = speed;
         self
     }
 
@@ -187,14 +200,14 @@ impl MockWahaBuilder {
             scenario.sessions.push(crate::scenario::Session::new("default"));
         }
         let seed = self.seed.or(scenario.seed).unwrap_or_default();
-        let pace = self.pace.unwrap_or(Pace::Stepped);
+        let pace = self.speed.pace();
         let start_ms = scenario.start_ms(pace);
         let clock = match pace {
             Pace::Stepped => VirtualClock::stepped(start_ms),
             Pace::Running { speed } => VirtualClock::running(start_ms, speed),
         };
         let mock = MockEngine::on(&scenario, seed, clock.clone(), Activity::new());
-        let stage = Stage::new(mock.clone());
+        let stage = Stage::new(mock.clone(), self.speed);
         let mut builder = Gateway::builder()
             .clock(Arc::new(clock))
             .activity(mock.activity().clone())
@@ -226,7 +239,7 @@ impl fmt::Debug for MockWahaBuilder {
         f.debug_struct("MockWahaBuilder")
             .field("scenario", &self.scenario.name)
             .field("seed", &self.seed)
-            .field("pace", &self.pace)
+            .field("speed", &self.speed)
             .field("plugin", &self.plugin)
             .finish_non_exhaustive()
     }

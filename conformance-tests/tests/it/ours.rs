@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use host_sdk::{ApiKey, Pace};
-use mock_engine::{MockWaha, Scenario};
+use host_sdk::ApiKey;
+use mock_engine::{MockWaha, Scenario, Speed};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
@@ -30,7 +30,7 @@ impl Ours {
         let sessions = "[sessions.default]\n[sessions.web]\nengine = \"WEBJS\"\n";
         let waha = MockWaha::builder()
             .scenario(Scenario::parse(sessions).unwrap())
-            .pace(Pace::Running { speed: 1.0 })
+            .speed(Speed::Times(1.0))
             .seed(1)
             .api_key(ApiKey::parse(KEY).unwrap())
             .gateway(|gateway| gateway.plugin_config("presence", config))

@@ -30,7 +30,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use super::usage;
+use super::{refuse_to_overwrite, signals::Signals, usage};
 
 /// Record the events of a real WAHA, for `replay` and `serve --recording`.
 ///
@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 async fn record(args: &Args) -> Result<ExitCode> {
+    let mut signals = Signals::catch()?;
     let tape = Arc::new(Tape::new(args)?);
     let recorded = async {
         match (&args.waha, &args.listen) {
@@ -108,7 +109,7 @@ async fn record(args: &Args) -> Result<ExitCode> {
         ended = recorded => ended,
         () = end => Ok(()),
         () = tape.full() => Ok(()),
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = signals.next() => Ok(()),
     };
     match tape.finish()? {
         Some(events) => {
@@ -225,11 +226,7 @@ struct Writing {
 
 impl Tape {
     fn new(args: &Args) -> Result<Self> {
-        let taken = std::fs::metadata(&args.output).is_ok_and(|it| it.is_file() && it.len() > 0);
-        if taken && !args.force {
-            let name = args.output.display();
-            bail!("{name} is there already; name another file, or write over it with --force");
-        }
+        refuse_to_overwrite(&args.output, args.force)?;
         let seed = (!args.no_scrub).then_some(args.seed);
         let shows = io::stderr().is_terminal();
         let target =

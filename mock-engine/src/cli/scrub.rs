@@ -13,6 +13,8 @@ use mock_engine::{
     recording::{Header, Scrubber, write_line},
 };
 
+use super::refuse_to_overwrite;
+
 /// Replace the numbers, names and texts of a recording.
 ///
 /// One person stays one person, and nothing leads back to them: new numbers are given in order of
@@ -29,6 +31,10 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    /// Write over a file that is there
+    #[arg(long)]
+    force: bool,
+
     /// The seed of the new numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -41,6 +47,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let recording = Recording::read(BufReader::new(file)).with_context(|| name.to_string())?;
     let out: Box<dyn Write> = match &args.output {
         Some(path) => {
+            refuse_to_overwrite(path, args.force)?;
             let file = File::create(path)
                 .with_context(|| format!("failed to create {}", path.display()))?;
             Box::new(file)

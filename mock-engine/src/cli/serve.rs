@@ -5,15 +5,14 @@ use std::{
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
     process::ExitCode,
-    str::FromStr,
 };
 
 use anyhow::{Context, Result};
-use host_sdk::{ApiKey, Pace, SHUTDOWN_GRACE, SPEEDS, SessionError, is_session_name};
-use mock_engine::{MockWaha, Scenario, scenario::Session};
+use host_sdk::{ApiKey, SHUTDOWN_GRACE, SessionError, is_session_name};
+use mock_engine::{MockWaha, Scenario, Speed, scenario::Session};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
-use super::usage;
+use super::{signals::Signals, usage};
 
 /// Run a WAHA server on the mock engine.
 #[derive(clap::Args)]
@@ -78,29 +77,6 @@ fn session_name(text: &str) -> Result<String, String> {
     Err(SessionError::BadName(text.to_owned()).to_string())
 }
 
-/// How fast time goes.
-#[derive(Clone, Copy, Debug)]
-enum Speed {
-    Times(f64),
-    Stepped,
-    Max,
-}
-
-impl FromStr for Speed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "stepped" => return Ok(Self::Stepped),
-            "max" => return Ok(Self::Max),
-            _ => {}
-        }
-        let (least, most) = (SPEEDS.start(), SPEEDS.end());
-        let speed = text.parse().ok().filter(|speed| SPEEDS.contains(speed)).map(Self::Times);
-        speed.ok_or_else(|| format!("expected a number from {least} to {most}, `stepped` or `max`"))
-    }
-}
-
 /// Serves until it is told to stop.
 pub(super) fn run(args: Args) -> Result<ExitCode> {
     let address = address(args.listen.as_deref());
@@ -128,16 +104,12 @@ async fn serve(
         .await
         .with_context(|| format!("failed to listen on {address}"))?;
     let address = listener.local_addr()?;
-    let pace = match args.speed {
-        Speed::Times(speed) => Pace::Running { speed },
-        Speed::Stepped | Speed::Max => Pace::Stepped,
-    };
     let delivery = args.webhooks.delivery();
     let webhooks: Vec<String> =
         delivery.global_webhooks.iter().map(|webhook| webhook.url().to_owned()).collect();
     let mut builder = MockWaha::builder()
         .scenario(scenario)
-        .pace(pace)
+        .speed(args.speed)
         .gateway(move |gateway| gateway.delivery(delivery));
     if let Some(seed) = args.seed {
         builder = builder.seed(seed);
@@ -155,9 +127,6 @@ async fn serve(
         // With many people the start takes a while.
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     }
-    if matches!(args.speed, Speed::Max) {
-        tokio::spawn(hurry(waha.clone()));
-    }
     let screen = screen(&waha, address, args.speed, &webhooks, has_key);
     let mut stdout = io::stdout();
     writeln!(stdout, "{screen}listening on http://{address}")?;
@@ -172,7 +141,7 @@ async fn serve(
         served = &mut serving => return Ok(served.map(|_| ExitCode::SUCCESS)?),
         () = signals.next() => {}
     }
-    waha.engine().stop_playing();
+    waha.engine().stop_playing().await;
     let grace = SHUTDOWN_GRACE.as_secs();
     tracing::info!(
         "stops; what waits is delivered, for {grace} s at most, or until told once more"
@@ -184,53 +153,6 @@ async fn serve(
             tracing::warn!("was told once more; what waited is lost");
             Ok(ExitCode::FAILURE)
         }
-    }
-}
-
-/// Moves the clock to each timer as soon as there is one.
-async fn hurry(waha: MockWaha) {
-    loop {
-        let wait = waha.engine().clock().next_timer().await;
-        waha.engine().clock().advance(wait, waha.engine().activity()).await;
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Ctrl-C and SIGTERM, which are caught from the beginning on.
-#[cfg(unix)]
-struct Signals {
-    interrupted: tokio::signal::unix::Signal,
-    terminated: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn catch() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let interrupted = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupted, terminated: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupted.recv() => {}
-            _ = self.terminated.recv() => {}
-        }
-    }
-}
-
-/// Ctrl-C.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn catch() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
     }
 }
 
@@ -314,15 +236,7 @@ fn screen(
     };
     rows.push(("scenario", plays));
     rows.push(("seed", mock.seed().to_string()));
-    rows.push((
-        "clock",
-        match speed {
-            Speed::Times(1.0) => "real time".to_owned(),
-            Speed::Times(times) => format!("{times} times as fast as real"),
-            Speed::Stepped => "stepped: POST /mock/clock/advance {\"by\":\"25s\"}".to_owned(),
-            Speed::Max => "as fast as possible".to_owned(),
-        },
-    ));
+    rows.push(("clock", speed.to_string()));
     for webhook in webhooks {
         rows.push(("webhook", webhook.clone()));
     }

@@ -4,12 +4,12 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use host_sdk::{HttpError, Pace, SPEEDS};
+use host_sdk::HttpError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::read;
-use crate::{delay::Delay, player::Stage};
+use crate::{delay::Delay, player::Stage, speed::Speed};
 
 /// `GET /mock/clock`: the time in Unix milliseconds, how it moves, and when the next timer is due.
 pub(super) async fn clock(State(stage): State<Stage>) -> Json<Value> {
@@ -21,9 +21,10 @@ pub(super) fn json(stage: &Stage) -> Value {
     let next = clock
         .until_next_timer()
         .map(|wait| Delay::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
-    let mut json = match clock.pace() {
-        Pace::Stepped => json!({ "mode": "stepped" }),
-        Pace::Running { speed } => json!({ "mode": "real", "speed": speed }),
+    let mut json = match stage.speed() {
+        Speed::Stepped => json!({ "mode": "stepped" }),
+        Speed::Times(speed) => json!({ "mode": "real", "speed": speed }),
+        Speed::Max => json!({ "mode": "max" }),
     };
     json["now"] = json!(stage.mock().now_ms());
     json["nextTimer"] = json!(next);
@@ -43,23 +44,21 @@ struct ClockBody {
 enum Mode {
     Stepped,
     Real,
+    Max,
 }
 
-/// `PUT /mock/clock`.
+/// `PUT /mock/clock`: from one mode to another at any time.
 pub(super) async fn set(
     State(stage): State<Stage>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body: ClockBody = read(request, r#"{"mode":"real","speed":60}"#).await?;
-    let speed = body.speed.unwrap_or(1.0);
-    if !SPEEDS.contains(&speed) {
-        let (least, most) = (SPEEDS.start(), SPEEDS.end());
-        let message = format!("speed: expected a number from {least} to {most}, found {speed}");
-        return Err(HttpError::bad_request(message));
-    }
-    stage.mock().clock().set_pace(match body.mode {
-        Mode::Stepped => Pace::Stepped,
-        Mode::Real => Pace::Running { speed },
+    let wrong = |message: String| HttpError::bad_request(format!("speed: {message}"));
+    stage.set_speed(match (body.mode, body.speed) {
+        (Mode::Real, speed) => Speed::times(speed.unwrap_or(1.0)).map_err(wrong)?,
+        (_, Some(_)) => return Err(wrong("only real time has one".to_owned())),
+        (Mode::Stepped, None) => Speed::Stepped,
+        (Mode::Max, None) => Speed::Max,
     });
     Ok(Json(json(&stage)))
 }

@@ -53,6 +53,16 @@ fn stanza(value: &Value, path: &str) -> Result<Node, HttpError> {
     decode(&bytes).map_err(|error| bad(format!("{path}.frame: {error}: {}", error.source)))
 }
 
+/// `GET …/events`: what the session got to hear, oldest first, as far as the log goes back.
+pub(super) async fn heard(
+    State(stage): State<Stage>,
+    Variables(session): Variables<String>,
+) -> Result<Json<Value>, HttpError> {
+    let events = stage.mock().heard(&session).map_err(|error| refused(&error))?;
+    let events: Vec<Value> = events.iter().map(Event::to_json).collect();
+    Ok(Json(json!({ "events": events })))
+}
+
 /// `POST …/events`.
 pub(super) async fn events(
     State(stage): State<Stage>,
@@ -152,6 +162,9 @@ pub(super) async fn connection(
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
     let body: ConnectionBody = read(request, r#"{"state":"close","code":428}"#).await?;
+    if let (Switch::Open, Some(_)) = (body.state, body.code) {
+        return Err(HttpError::bad_request("code: only a close has a code"));
+    }
     let code = body.code.unwrap_or(428);
     stage.mock().connection(&session, body.state, code).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;

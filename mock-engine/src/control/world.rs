@@ -20,6 +20,11 @@ pub(super) async fn world(State(stage): State<Stage>) -> Json<Value> {
     Json(stage.mock().world_json())
 }
 
+/// `GET /mock/rules`.
+pub(super) async fn rules(State(stage): State<Stage>) -> Json<Rules> {
+    Json(stage.mock().with_world(|world| *world.rules()))
+}
+
 /// `PUT /mock/rules`: replaces them all; a rule that is left out holds.
 pub(super) async fn set_rules(
     State(stage): State<Stage>,

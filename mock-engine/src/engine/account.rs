@@ -1,10 +1,9 @@
 //! The account behind a session, made from the seed where the scenario does not say.
 
 use host_sdk::Me;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::RngExt;
 
-use crate::{noweb::Sender, scenario::Session};
+use crate::{chance::chance_of, noweb::Sender, scenario::Session};
 
 /// An account, and what it sends with.
 #[derive(Debug)]
@@ -15,10 +14,7 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(session: &Session, seed: u64) -> Self {
-        let salt = session.name.bytes().fold(seed ^ 0x006d_6f63_6b21, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        let mut chance = ChaCha8Rng::seed_from_u64(salt);
+        let mut chance = chance_of(seed ^ 0x006d_6f63_6b21, &session.name);
         let made = format!("55119{:08}", chance.random_range(0..100_000_000_u32));
         let phone = session.phone.clone().unwrap_or(made);
         let lid = format!("{:015}", chance.random_range(0..1_000_000_000_000_000_u64));

@@ -3,20 +3,24 @@
 //! Everything here is done by whoever holds the engine's turn.
 
 use bytes::Bytes;
-use host_sdk::{EngineStatus, PresenceUpdate, SessionStatus};
+use host_sdk::{Clock, EngineStatus, PresenceUpdate, SessionStatus};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::{Happened, Heard, MockEngine};
+use super::{
+    Happened, Heard, MockEngine,
+    link::{Link, Period},
+};
 use crate::{
     delay::Delay,
-    faults::{Disconnect, with_unknown_status},
+    faults::{Disconnect, Fate, with_unknown_status},
     noweb::{Event, Presence, event_of},
     scenario::Switch,
-    wire::{Node, decode, encode},
+    wire::{Node, WireError, decode, encode},
 };
 
-/// How long a stanza that is to be overtaken waits for one that does, in milliseconds.
-const HELD_MS: u64 = 1_000;
+/// How long a stanza that is to be overtaken waits for one that does.
+const LONGEST_HELD: Delay = Delay::from_millis(1_000);
 
 impl MockEngine {
     /// Sends a stanza of the world to a session, through its faults and over the wire; answers with the
@@ -28,63 +32,70 @@ impl MockEngine {
             tracing::debug!(session, %stanza, "a fault drops a stanza");
             return Vec::new();
         }
-        let stanza = if fate.unknown { with_unknown_status(&stanza) } else { stanza };
-        if let Some(late) = fate.late {
-            self.deliver_later(session, stanza, late);
+        let stanza = if fate.unknown { with_unknown_status(stanza) } else { stanza };
+        let Some(late) = fate.late else { return self.pass(session, &link, stanza, fate).await };
+        let (connection, session) = (link.connection(), session.to_owned());
+        self.later(late, connection, move |engine| async move {
+            engine.pass(&session, &link, stanza, fate).await;
+        });
+        Vec::new()
+    }
+
+    /// A stanza arrives, or waits for the next one to overtake it.
+    async fn pass(&self, session: &str, link: &Link, stanza: Node, fate: Fate) -> Vec<Event> {
+        let overtaken = link.take_held();
+        if fate.held && overtaken.is_none() {
+            let released = link.hold(stanza, fate);
+            let (link, session) = (link.clone(), session.to_owned());
+            // Or until it is clear that nothing does.
+            self.later(LONGEST_HELD, released, move |engine| async move {
+                if let Some(held) = link.take_held() {
+                    engine.arrive(&session, &link, &held.stanza, &held.fate).await;
+                }
+            });
             return Vec::new();
         }
-        if fate.held {
-            let before = link.hold(stanza);
-            self.release_held_later(session);
-            return match before {
-                Some(before) => self.arrive(session, &before, false).await,
-                None => Vec::new(),
-            };
-        }
-        let mut events = self.arrive(session, &stanza, fate.damaged).await;
-        if fate.doubled {
-            events.extend(self.arrive(session, &stanza, false).await);
-        }
-        if let Some(held) = link.take_held() {
-            events.extend(self.arrive(session, &held, false).await);
+        let mut events = self.arrive(session, link, &stanza, &fate).await;
+        if let Some(held) = overtaken {
+            events.extend(self.arrive(session, link, &held.stanza, &held.fate).await);
         }
         events
     }
 
-    fn deliver_later(&self, session: &str, stanza: Node, late: Delay) {
-        let (engine, session) = (self.clone(), session.to_owned());
-        let sleep = host_sdk::Clock::sleep(self.clock(), late.duration());
+    /// Does something after a while, in the engine's turn, unless `over` is cancelled before.
+    fn later<T: Future<Output = ()> + Send>(
+        &self,
+        delay: Delay,
+        over: CancellationToken,
+        deed: impl FnOnce(Self) -> T + Send + 'static,
+    ) {
+        let sleep = self.clock().sleep(delay.duration());
+        let engine = self.clone();
         self.spawn(async move {
-            sleep.await;
+            if over.run_until_cancelled(sleep).await.is_none() {
+                return;
+            }
             let _turn = engine.0.turn.lock().await;
-            engine.arrive(&session, &stanza, false).await;
-        });
-    }
-
-    /// Lets a held stanza go when nothing overtakes it.
-    fn release_held_later(&self, session: &str) {
-        let (engine, session) = (self.clone(), session.to_owned());
-        let wait = Delay::from_millis(HELD_MS).duration();
-        let sleep = host_sdk::Clock::sleep(self.clock(), wait);
-        self.spawn(async move {
-            sleep.await;
-            let _turn = engine.0.turn.lock().await;
-            let held = engine.link(&session).ok().and_then(|link| link.take_held());
-            if let Some(held) = held {
-                engine.arrive(&session, &held, false).await;
+            if !over.is_cancelled() {
+                deed(engine.clone()).await;
             }
         });
     }
 
-    /// A stanza comes out of the wire: bytes, node, event.
-    async fn arrive(&self, session: &str, stanza: &Node, damaged: bool) -> Vec<Event> {
-        let decoded = encode(stanza).and_then(|mut frame| {
-            if damaged && let Ok(link) = self.link(session) {
-                link.roll(|dice, _| dice.damage(&mut frame));
-            }
-            decode(&frame)
-        });
-        let stanza = match decoded {
+    /// A stanza comes out of the wire, once or twice.
+    async fn arrive(&self, session: &str, link: &Link, stanza: &Node, fate: &Fate) -> Vec<Event> {
+        let frame =
+            if fate.damaged { link.roll(|dice, _| dice.damage(stanza)) } else { encode(stanza) };
+        let mut events = self.read(session, frame).await;
+        if fate.doubled {
+            events.extend(self.read(session, encode(stanza)).await);
+        }
+        events
+    }
+
+    /// Bytes to node to event.
+    async fn read(&self, session: &str, frame: Result<Vec<u8>, WireError>) -> Vec<Event> {
+        let stanza = match frame.and_then(|frame| decode(&frame)) {
             Ok(stanza) => stanza,
             Err(error) => {
                 tracing::warn!(session, %error, cause = %error.source, "a malformed stanza is dropped");
@@ -134,6 +145,7 @@ impl MockEngine {
     pub(super) async fn open(&self, session: &str) {
         let Ok(link) = self.link(session) else { return };
         let me = link.me();
+        link.cut();
         self.0.state.lock().world.connect(session, link.announces_itself());
         if let Some(events) = link.events() {
             events.me(Some(me)).await;
@@ -145,7 +157,7 @@ impl MockEngine {
     /// Closes a session's connection, for Baileys' reason `code`.
     pub(super) async fn close(&self, session: &str, code: u16) {
         let Ok(link) = self.link(session) else { return };
-        link.take_held();
+        link.cut();
         self.0.state.lock().world.disconnect(session);
         let reason = match code {
             401 => "Logged Out",
@@ -177,37 +189,33 @@ impl MockEngine {
         self.hand_over(session, event).await;
     }
 
-    /// Loses a session's connection every so often, until its faults change.
+    /// Loses a session's connection every so often, until its faults are others.
     ///
     /// Its first timer is set before the task begins, so that several have an order.
     pub(super) fn lose_connection(
         &self,
         session: &str,
-        every: Disconnect,
-        epoch: u64,
+        fault: Disconnect,
+        period: Period,
     ) -> impl Future<Output = ()> + Send + 'static {
-        // A pause of nothing would never let the clock move on.
-        let pause = every.every.max(Delay::from_millis(1));
-        let first = host_sdk::Clock::sleep(self.clock(), pause.duration());
         let (engine, session) = (self.clone(), session.to_owned());
+        let clock = self.clock().clone();
+        // A pause of nothing would never let the clock move on.
+        let pause = move || clock.sleep(fault.every.max(Delay::from_millis(1)).duration());
+        let mut wait = pause();
         async move {
-            first.await;
-            engine.keep_losing(&session, every, pause, epoch).await;
-        }
-    }
-
-    async fn keep_losing(&self, session: &str, every: Disconnect, pause: Delay, epoch: u64) {
-        let goes_on = || self.link(session).is_ok_and(|link| link.epoch() == epoch);
-        let sleep = |delay: Delay| host_sdk::Clock::sleep(self.clock(), delay.duration());
-        loop {
-            if !goes_on() || self.connection(session, Switch::Close, every.code).await.is_err() {
-                return;
+            while period.over.run_until_cancelled(wait).await.is_some() {
+                // One that the gateway stopped has no connection to lose, but may have one again.
+                let _ = engine.connection(&session, Switch::Close, fault.code).await;
+                // When the fault ends meanwhile, the connection is there again.
+                let away = engine.clock().sleep(fault.away.duration());
+                period.over.run_until_cancelled(away).await;
+                if period.life.is_cancelled() {
+                    return;
+                }
+                let _ = engine.connection(&session, Switch::Open, fault.code).await;
+                wait = pause();
             }
-            sleep(every.away).await;
-            if !goes_on() || self.connection(session, Switch::Open, every.code).await.is_err() {
-                return;
-            }
-            sleep(pause).await;
         }
     }
 }

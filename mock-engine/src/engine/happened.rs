@@ -10,6 +10,9 @@ use crate::{journal::Entry, noweb::Event};
 /// How many events the log keeps, over all sessions; older ones are dropped.
 pub const LOG_LIMIT: usize = 10_000;
 
+/// How many bytes they may take together, about; older ones are dropped.
+pub const LOG_BYTES: usize = 16 * 1024 * 1024;
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Happened {
@@ -50,9 +53,27 @@ impl Happened {
 
 type Observer = Box<dyn Fn(&Happened) + Send + Sync>;
 
+/// The events of last, each with its session.
+#[derive(Default)]
+struct Kept {
+    events: VecDeque<(String, Event)>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn push(&mut self, session: &str, event: &Event) {
+        self.bytes += event.size();
+        self.events.push_back((session.to_owned(), event.clone()));
+        while self.events.len() > LOG_LIMIT || self.bytes > LOG_BYTES {
+            let Some((_, dropped)) = self.events.pop_front() else { return };
+            self.bytes -= dropped.size();
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Log {
-    events: Mutex<VecDeque<(String, Event)>>,
+    kept: Mutex<Kept>,
     observers: Mutex<Vec<Observer>>,
 }
 
@@ -62,17 +83,13 @@ impl Log {
             observer(happened);
         }
         if let Heard::Event(event) = &happened.heard {
-            let mut events = self.events.lock();
-            if events.len() == LOG_LIMIT {
-                events.pop_front();
-            }
-            events.push_back((happened.session.clone(), event.clone()));
+            self.kept.lock().push(&happened.session, event);
         }
     }
 
     pub(super) fn events(&self, session: &str) -> Vec<Event> {
-        let events = self.events.lock();
-        events.iter().filter(|(of, _)| of == session).map(|(_, event)| event.clone()).collect()
+        let kept = self.kept.lock();
+        kept.events.iter().filter(|(of, _)| of == session).map(|(_, event)| event.clone()).collect()
     }
 
     pub(super) fn observe(&self, observer: Observer) {
@@ -80,12 +97,32 @@ impl Log {
     }
 
     pub(super) fn clear(&self) {
-        self.events.lock().clear();
+        *self.kept.lock() = Kept::default();
     }
 }
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Log").field("events", &self.events.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("events", &self.kept.lock().events.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded_by_number_and_by_size() {
+        let mut kept = Kept::default();
+        let event = |text: String| Event::of("connection.update", json!({ "text": text }));
+        (0..LOG_LIMIT + 1).for_each(|number| kept.push("default", &event(number.to_string())));
+        assert_eq!(kept.events.len(), LOG_LIMIT);
+        assert_eq!(kept.events[0].1.data()["text"], "1");
+        (0..20).for_each(|_| kept.push("default", &event("x".repeat(LOG_BYTES / 10))));
+        assert!(kept.bytes <= LOG_BYTES && (8..=10).contains(&kept.events.len()));
+        kept.push("default", &event("x".repeat(LOG_BYTES)));
+        assert_eq!((kept.events.len(), kept.bytes), (0, 0), "one that is too large is not kept");
     }
 }

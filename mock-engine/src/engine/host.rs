@@ -42,6 +42,7 @@ impl MockEngine {
         };
         link.set_engine(engine);
         link.set_events(events);
+        link.set_stopped(false);
         let _turn = self.0.turn.lock().await;
         self.open(session).await;
     }
@@ -49,12 +50,16 @@ impl MockEngine {
     async fn end(&self, session: &str) {
         let Ok(link) = self.link(session) else { return };
         link.set_events(None);
+        link.set_stopped(true);
+        link.cut();
         self.0.state.lock().world.disconnect(session);
     }
 
     fn forget(&self, session: &str) {
         let mut state = self.0.state.lock();
-        state.links.shift_remove(session);
+        if let Some(link) = state.links.shift_remove(session) {
+            link.end();
+        }
         state.world.remove_session(session);
     }
 
@@ -63,8 +68,9 @@ impl MockEngine {
         if link.engine() != "NOWEB" {
             return Err(EngineError::Unsupported(format!("{op} on {}", link.engine())));
         }
+        let connection = link.connection();
         if !self.with_world(|world| world.is_connected(session)) {
-            return Err(EngineError::Refused("Connection Closed".to_owned()));
+            return Err(closed());
         }
         let node = link.sender(|sender| sender.node(op, args)).map_err(|error| match error {
             SendError::Operation { .. } => EngineError::Unsupported(error.to_string()),
@@ -84,13 +90,22 @@ impl MockEngine {
             }
             Some(SendFault::Hang) => {
                 self.note(session, &link, SendResult::Timeout, node);
-                self.clock().sleep(PATIENCE.duration()).await;
-                return Err(EngineError::Timeout(format!("no answer for {PATIENCE}")));
+                let patience = self.clock().sleep(PATIENCE.duration());
+                let answer = connection.run_until_cancelled(patience).await;
+                let timeout = EngineError::Timeout(format!("no answer for {PATIENCE}"));
+                return Err(answer.map_or_else(closed, |()| timeout));
             }
-            Some(SendFault::Late(delay)) => self.clock().sleep(delay.duration()).await,
+            Some(SendFault::Late(delay)) => {
+                let late = self.clock().sleep(delay.duration());
+                connection.run_until_cancelled(late).await;
+            }
             None => {}
         }
         let _turn = self.0.turn.lock().await;
+        if connection.is_cancelled() {
+            self.note(session, &link, SendResult::Refused, node);
+            return Err(closed());
+        }
         self.note(session, &link, SendResult::Sent, node.clone());
         let answers = self.with_world(|world| world.receive(session, &node));
         for answer in answers {
@@ -115,6 +130,11 @@ impl MockEngine {
         }
         self.0.sent.notify_waiters();
     }
+}
+
+/// What Baileys says of a node that no connection takes.
+fn closed() -> EngineError {
+    EngineError::Refused("Connection Closed".to_owned())
 }
 
 struct Facade {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use host_sdk::{EngineEvents, Me};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use crate::{
-    faults::{Dice, Faults},
+    faults::{Dice, Fate, Faults},
     journal::Journal,
     noweb::Sender,
     scenario::Session,
@@ -33,14 +34,44 @@ struct Inner {
     journal: Journal,
     faults: Faults,
     dice: Dice,
-    /// Counts the changes of the faults, so that what an earlier one began can end.
-    epoch: u64,
     /// A stanza that the next one overtakes.
-    held: Option<Node>,
+    held: Option<Held>,
+    /// Cancelled when all begins anew, and with it the other two.
+    life: CancellationToken,
+    /// Cancelled when the connection ends: what is on its way on it does not arrive.
+    connection: CancellationToken,
+    /// Cancelled when the faults are others: what they go on doing ends.
+    faulty: CancellationToken,
+    /// The gateway stopped it.
+    stopped: bool,
+}
+
+/// How long faults last.
+#[derive(Debug)]
+pub(super) struct Period {
+    /// Cancelled when the faults are others.
+    pub(super) over: CancellationToken,
+    /// Cancelled when the whole session is another.
+    pub(super) life: CancellationToken,
+}
+
+/// A stanza that waits to be overtaken. Its token tells it from those that waited before.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) stanza: Node,
+    pub(super) fate: Fate,
+    released: CancellationToken,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.released.cancel();
+    }
 }
 
 impl Link {
     pub(super) fn new(session: &Session, seed: u64) -> Self {
+        let life = CancellationToken::new();
         Self(Arc::new(Mutex::new(Inner {
             online: session.online,
             account: Account::new(session, seed),
@@ -49,8 +80,11 @@ impl Link {
             journal: Journal::default(),
             faults: Faults::default(),
             dice: Dice::new(seed, &session.name),
-            epoch: 0,
             held: None,
+            connection: life.child_token(),
+            faulty: life.child_token(),
+            life,
+            stopped: false,
         })))
     }
 
@@ -62,8 +96,7 @@ impl Link {
         inner.journal = Journal::default();
         inner.faults = Faults::default();
         inner.dice = Dice::new(seed, &session.name);
-        inner.epoch += 1;
-        inner.held = None;
+        inner.end();
     }
 
     pub(super) fn me(&self) -> Me {
@@ -94,15 +127,36 @@ impl Link {
         self.0.lock().faults.clone()
     }
 
-    pub(super) fn set_faults(&self, faults: Faults) -> u64 {
+    /// Replaces the faults.
+    pub(super) fn set_faults(&self, faults: Faults) -> Period {
         let mut inner = self.0.lock();
         inner.faults = faults;
-        inner.epoch += 1;
-        inner.epoch
+        let life = inner.life.clone();
+        std::mem::replace(&mut inner.faulty, life.child_token()).cancel();
+        Period { over: inner.faulty.clone(), life }
     }
 
-    pub(super) fn epoch(&self) -> u64 {
-        self.0.lock().epoch
+    /// Cancelled when the connection of now ends.
+    pub(super) fn connection(&self) -> CancellationToken {
+        self.0.lock().connection.clone()
+    }
+
+    /// Ends the connection of now: what is on its way on it is lost.
+    pub(super) fn cut(&self) {
+        self.0.lock().cut();
+    }
+
+    /// Ends all that goes on by itself.
+    pub(super) fn end(&self) {
+        self.0.lock().end();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0.lock().stopped
+    }
+
+    pub(super) fn set_stopped(&self, stopped: bool) {
+        self.0.lock().stopped = stopped;
     }
 
     pub(super) fn journal<T>(&self, use_it: impl FnOnce(&mut Journal) -> T) -> T {
@@ -120,11 +174,29 @@ impl Link {
         use_it(dice, faults)
     }
 
-    pub(super) fn hold(&self, stanza: Node) -> Option<Node> {
-        self.0.lock().held.replace(stanza)
+    /// Lets a stanza wait to be overtaken. The token is cancelled when it no longer waits.
+    pub(super) fn hold(&self, stanza: Node, fate: Fate) -> CancellationToken {
+        let released = CancellationToken::new();
+        self.0.lock().held = Some(Held { stanza, fate, released: released.clone() });
+        released
     }
 
-    pub(super) fn take_held(&self) -> Option<Node> {
+    pub(super) fn take_held(&self) -> Option<Held> {
         self.0.lock().held.take()
+    }
+}
+
+impl Inner {
+    fn cut(&mut self) {
+        self.held = None;
+        std::mem::replace(&mut self.connection, self.life.child_token()).cancel();
+    }
+
+    fn end(&mut self) {
+        self.held = None;
+        let life = CancellationToken::new();
+        self.connection = life.child_token();
+        self.faulty = life.child_token();
+        std::mem::replace(&mut self.life, life).cancel();
     }
 }

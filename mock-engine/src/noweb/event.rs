@@ -131,10 +131,34 @@ impl Event {
         json!({ "id": id, "presences": by_participant })
     }
 
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Presence { id, presences } => {
+                let one =
+                    |it: &Presence| size_of::<Presence>() + it.participant.len() + it.status.len();
+                size_of::<Self>() + id.len() + presences.iter().map(one).sum::<usize>()
+            }
+            Self::Json { kind, data } => size_of::<Self>() + kind.len() + size_of_json(data),
+        }
+    }
+
     /// The event as the control API shows it.
     pub fn to_json(&self) -> Value {
         json!({ "event": self.kind(), "data": self.data() })
     }
+}
+
+fn size_of_json(value: &Value) -> usize {
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size_of_json).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| name.len() + size_of_json(value)).sum()
+        }
+    };
+    size_of::<Value>() + inside
 }
 
 fn read_presence(data: &Value) -> Option<Event> {

@@ -144,7 +144,7 @@ pub struct StepTable {
     /// Again, every so long.
     #[serde(default)]
     pub repeat: Option<Repeat>,
-    /// Which session it is about; every one, or the first where it must be one.
+    /// Which session it is about; every one, or the first on NOWEB where it must be one.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub session: Option<Spanned<String>>,
