@@ -111,6 +111,8 @@ struct State {
     anchor: Instant,
     /// What the clock shows beyond its own time.
     ahead_ms: i64,
+    /// Its own time past which it does not run; see [`VirtualClock::hold_at`].
+    limit_ms: u64,
     timers: BTreeMap<TimerKey, Waker>,
     next_timer: u64,
 }
@@ -123,9 +125,15 @@ impl State {
         match self.pace {
             Pace::Stepped => self.base_ms,
             Pace::Running { speed } => {
-                self.base_ms.saturating_add(millis(self.anchor.elapsed().mul_f64(speed)))
+                let ran = self.unheld_ms(speed);
+                ran.min(self.limit_ms).max(self.base_ms)
             }
         }
+    }
+
+    /// The own time of a clock that runs and that nobody holds.
+    fn unheld_ms(&self, speed: f64) -> u64 {
+        self.base_ms.saturating_add(millis(self.anchor.elapsed().mul_f64(speed)))
     }
 
     fn shown_ms(&self) -> u64 {
@@ -166,6 +174,7 @@ impl VirtualClock {
                 base_ms: now_ms,
                 anchor,
                 ahead_ms: 0,
+                limit_ms: u64::MAX,
                 timers,
                 next_timer: 0,
             }),
@@ -205,6 +214,25 @@ impl VirtualClock {
         // A time beyond the range of a signed number is shown as the nearest within it.
         let ahead = i128::from(now_ms) - i128::from(state.own_ms());
         state.ahead_ms = i64::try_from(ahead).unwrap_or(i64::MAX);
+    }
+
+    /// Holds a running clock at `now_ms` (Unix milliseconds) when it gets there, until it is told
+    /// another time; `None` lets it go. So it waits for work that takes longer than it should. It does
+    /// not go back to a time that is over.
+    pub fn hold_at(&self, now_ms: Option<u64>) {
+        let mut state = self.0.state.lock();
+        if let Pace::Running { speed } = state.pace
+            && state.unheld_ms(speed) > state.limit_ms
+        {
+            // It stood, and runs on from there.
+            let own_ms = state.own_ms();
+            state.re_anchor(own_ms);
+        }
+        let own_ms = |shown_ms: u64| {
+            let own_ms = i128::from(shown_ms) - i128::from(state.ahead_ms);
+            u64::try_from(own_ms.max(0)).unwrap_or(u64::MAX)
+        };
+        state.limit_ms = now_ms.map_or(u64::MAX, own_ms).max(state.own_ms());
     }
 
     /// How long until the next timer is due; `None` without timers.
@@ -393,6 +421,27 @@ mod tests {
         let clock = VirtualClock::running(0, 60.0);
         clock.sleep(seconds(60)).await;
         assert!((60_000..60_100).contains(&clock.now_ms()), "{clock:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_running_clock_that_is_held_stands_and_runs_on_from_there() {
+        let clock = VirtualClock::running(0, 60.0);
+        clock.show(1_000_000);
+        clock.hold_at(Some(1_060_000));
+        let sleeper = tokio::spawn(clock.sleep(seconds(90)));
+        tokio::time::sleep(seconds(10)).await;
+        assert_eq!(clock.now_ms(), 1_060_000);
+        assert!(!sleeper.is_finished());
+        clock.hold_at(Some(1_120_000));
+        assert_eq!(clock.now_ms(), 1_060_000);
+        sleeper.await.unwrap();
+        assert!((1_090_000..1_090_100).contains(&clock.now_ms()), "{clock:?}");
+        let now = clock.now_ms();
+        clock.hold_at(Some(1_000_000));
+        assert_eq!(clock.now_ms(), now);
+        clock.hold_at(None);
+        clock.sleep(seconds(600)).await;
+        assert!((1_690_000..1_690_200).contains(&clock.now_ms()), "{clock:?}");
     }
 
     #[tokio::test]

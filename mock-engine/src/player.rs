@@ -45,6 +45,10 @@ const SUBSCRIBE_PATIENCE: Duration = Duration::from_millis(100);
 const STRETCH: Duration = Duration::from_millis(10);
 const BREATH: Duration = Duration::from_millis(1);
 
+/// How far a clock that runs may be ahead of the play, in milliseconds. It waits there, as long as the
+/// machine cannot follow.
+const AHEAD_MS: u64 = 1_000;
+
 /// An engine and the application in front of it. Cheap to clone; clones are one stage.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage(Arc<Inner>);
@@ -70,6 +74,15 @@ struct Play {
     steps: u64,
     over: bool,
     unmet: Vec<Unmet>,
+}
+
+/// Holds the clock to the play, as long as it lasts.
+struct Leash<'a>(&'a VirtualClock);
+
+impl Drop for Leash<'_> {
+    fn drop(&mut self) {
+        self.0.hold_at(None);
+    }
 }
 
 /// A task that ends when this is dropped.
@@ -215,8 +228,7 @@ impl Stage {
     async fn run(&self, begun: oneshot::Sender<()>) {
         let mock = self.mock();
         let scenario = mock.scenario();
-        let start_ms = mock.now_ms();
-        *self.0.play.lock() = Play { start_ms, ..Play::default() };
+        *self.0.play.lock() = Play { start_ms: mock.now_ms(), ..Play::default() };
         // They end with the play when it is stopped.
         let mut subscriptions = JoinSet::new();
         for session in scenario.sessions.iter().filter(|session| session.engine == "NOWEB") {
@@ -226,6 +238,9 @@ impl Stage {
                 Pace::Running { .. } => drop(subscriptions.join_next().await),
             }
         }
+        let start_ms = mock.now_ms();
+        self.0.play.lock().start_ms = start_ms;
+        let leash = Leash(mock.clock());
         let mut begun = Some(begun);
         let mut stretch = Instant::now();
         let ends = scenario.duration.map(Delay::as_millis);
@@ -237,7 +252,9 @@ impl Stage {
             {
                 let _ = begun.send(());
             }
-            self.wait(start_ms + due.at.as_millis(), &mut stretch).await;
+            let time_ms = start_ms.saturating_add(due.at.as_millis());
+            leash.0.hold_at(Some(time_ms.saturating_add(AHEAD_MS)));
+            self.wait(time_ms, &mut stretch).await;
             for due in each_session(&scenario, due) {
                 if let Err(error) = self.step(&scenario, &due, &mut subscriptions).await {
                     self.not_met(&due, error.to_string());
@@ -247,7 +264,7 @@ impl Stage {
             self.0.play.lock().steps += 1;
         }
         self.0.play.lock().over = true;
-        drop(begun);
+        drop((begun, leash));
         subscriptions.join_all().await;
     }
 

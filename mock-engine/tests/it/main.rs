@@ -5,6 +5,7 @@
 mod command;
 mod control;
 mod determinism;
+mod faults;
 mod library;
 mod recording;
 mod scenarios;
