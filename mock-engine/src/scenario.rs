@@ -28,6 +28,7 @@ mod timeline;
 use std::path::Path;
 
 use host_sdk::{Clock, Pace, SystemClock};
+use indexmap::IndexMap;
 use serde_json::Value;
 
 pub use embedded::{EMBEDDED, Embedded};
@@ -70,10 +71,10 @@ pub struct Scenario {
     pub rules: Rules,
     /// The sessions, in the order of the file; `default` when it names none.
     pub sessions: Vec<Session>,
-    /// Who there is.
-    pub contacts: Vec<(String, Contact)>,
-    /// The groups.
-    pub groups: Vec<(String, Group)>,
+    /// Who there is, by name.
+    pub contacts: IndexMap<String, Contact>,
+    /// The groups, by name.
+    pub groups: IndexMap<String, Group>,
     /// A generated population.
     pub traffic: Option<Population>,
     /// What happens, by time; what happens at the same time is in the order of the file.
@@ -258,10 +259,7 @@ impl Scenario {
     pub fn subscriptions(&self) -> Vec<String> {
         match &self.subscribe {
             Some(names) => names.clone(),
-            None => {
-                let contacts = self.contacts.iter().map(|(name, _)| name.clone());
-                contacts.chain(self.groups.iter().map(|(name, _)| name.clone())).collect()
-            }
+            None => self.contacts.keys().chain(self.groups.keys()).cloned().collect(),
         }
     }
 

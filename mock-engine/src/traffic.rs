@@ -17,6 +17,10 @@ use crate::{
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
+/// The number of `person-1`, and the id of `group-1`; the others follow.
+const FIRST_PHONE: u64 = 5_511_900_000_001;
+const FIRST_GROUP: u64 = 120_363_000_000_000_001;
+
 /// How many people there are and how they live. Contacts are called `person-1`, groups `group-1`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -125,14 +129,39 @@ impl Population {
         hour.map(|hour| format!("sleep: expected hours from 0 to 23, found {hour}"))
     }
 
-    /// Whether one of the population, or of its groups, is called so.
-    pub fn has(&self, name: &str) -> bool {
-        let within = |prefix, count| {
-            name.strip_prefix(prefix)
-                .and_then(|number| number.parse::<u32>().ok())
-                .is_some_and(|number| (1..=count).contains(&number))
+    /// Whether one of the population is called so.
+    pub fn has_contact(&self, name: &str) -> bool {
+        self.contact_named(name).is_some()
+    }
+
+    /// Whether one of its groups is called so.
+    pub fn has_group(&self, name: &str) -> bool {
+        self.group_named(name).is_some()
+    }
+
+    /// Whether one of the population is in one of its groups.
+    pub fn is_in(&self, contact: &str, group: &str) -> bool {
+        let found = self.contact_named(contact).zip(self.group_named(group));
+        found.is_some_and(|(contact, group)| self.participants(group).any(|it| it == contact))
+    }
+
+    /// Who or which group has that number.
+    pub fn owner_of(&self, number: &str) -> Option<String> {
+        let number: u64 = number.parse().ok()?;
+        let within = |first: u64, count: u32| {
+            let index = u32::try_from(number.checked_sub(first)?).ok()?;
+            (index < count).then_some(index)
         };
-        within("person-", self.contacts) || within("group-", self.groups)
+        let contact = within(FIRST_PHONE, self.contacts).map(person);
+        contact.or_else(|| within(FIRST_GROUP, self.groups).map(group))
+    }
+
+    fn contact_named(&self, name: &str) -> Option<u32> {
+        numbered(name, "person-").filter(|index| *index < self.contacts && person(*index) == name)
+    }
+
+    fn group_named(&self, name: &str) -> Option<u32> {
+        numbered(name, "group-").filter(|index| *index < self.groups && group(*index) == name)
     }
 
     /// The names of all contacts and groups.
@@ -146,14 +175,14 @@ impl Population {
         for index in 0..self.contacts {
             let hides = chance.random_bool(self.hidden.clamp(0.0, 1.0));
             let contact = Contact {
-                phone: Some((5_511_900_000_001 + u64::from(index)).to_string()),
+                phone: Some((FIRST_PHONE + u64::from(index)).to_string()),
                 last_seen_visible: if hides { Visibility::Nobody } else { Visibility::Everyone },
                 ..Contact::default()
             };
             world.add_contact(person(index), contact, now);
         }
         for index in 0..self.groups {
-            let id = (120_363_000_000_000_001 + u64::from(index)).to_string();
+            let id = (FIRST_GROUP + u64::from(index)).to_string();
             let participants = self.participants(index).map(person).collect();
             world.add_group(group(index), Group { id, participants, ..Group::default() });
         }
@@ -188,6 +217,11 @@ impl Population {
 
 fn person(index: u32) -> String {
     format!("person-{}", index + 1)
+}
+
+/// The index of who is called by a number from 1.
+fn numbered(name: &str, prefix: &str) -> Option<u32> {
+    name.strip_prefix(prefix)?.parse::<u32>().ok()?.checked_sub(1)
 }
 
 fn group(index: u32) -> String {
@@ -355,10 +389,33 @@ mod tests {
             let Action::Act { who, does, chat, text } = &action else { unreachable!() };
             let (chat, text) = (chat.as_deref(), text.as_deref());
             world.act(Act { who, does: *does, chat, text, session: None }, at / 1000).unwrap();
-            assert!(population.has(who));
+            assert!(population.has_contact(who));
+            assert!(chat.is_none_or(|chat| population.is_in(who, chat)));
             steps += 1;
         }
         assert!((2_000..20_000).contains(&steps), "{steps} steps of 50 people in a day");
+    }
+
+    #[test]
+    fn the_population_is_known_by_name_and_number() {
+        let population = Population { group_size: 2, ..Population::new(5, 2) };
+        assert!(population.has_contact("person-5") && population.has_group("group-2"));
+        for name in ["person-0", "person-6", "person-05", "person-", "group-3", "alice"] {
+            assert!(!population.has_contact(name) && !population.has_group(name), "{name}");
+        }
+        assert!(
+            population.is_in("person-2", "group-1") && !population.is_in("person-3", "group-1")
+        );
+        let mut world = World::new(7, Rules::none());
+        population.settle(&mut world, 7, 0);
+        for (name, contact) in world.contacts() {
+            assert_eq!(population.owner_of(contact.phone.as_ref().unwrap()).as_ref(), Some(name));
+        }
+        for (name, group) in world.groups() {
+            assert_eq!(population.owner_of(&group.id).as_ref(), Some(name));
+            assert!(group.participants.iter().all(|who| population.is_in(who, name)));
+        }
+        assert_eq!(population.owner_of("5511900000006"), None);
     }
 
     #[test]

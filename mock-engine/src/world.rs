@@ -207,6 +207,9 @@ impl World {
             return Err(WorldError::NotAContact(act.who.to_owned()));
         };
         let chat = match act.chat {
+            Some(_) if matches!(act.does, Does::Online | Does::Offline) => {
+                return Err(WorldError::NotInAChat);
+            }
             Some(chat) => Some(self.group_of(&who, chat)?),
             None => None,
         };
@@ -346,7 +349,7 @@ impl World {
         if self.rules.online_first && !connection.online {
             return None;
         }
-        match self.by_id.get(user_of(jid))? {
+        match self.owner_of(jid)? {
             Name::Group(name) => {
                 let group = &self.groups[name];
                 let online = group
@@ -431,6 +434,13 @@ impl World {
         })
     }
 
+    /// Whose id that is, with or without its server.
+    fn owner_of(&self, id: &str) -> Option<&Name> {
+        let owner = self.by_id.get(user_of(id))?;
+        let of_group = matches!(owner, Name::Group(_));
+        (!id.contains('@') || id.ends_with("@g.us") == of_group).then_some(owner)
+    }
+
     /// Finds somebody by name, phone number, LID or jid.
     fn find(&self, name: &str) -> Result<Name, WorldError> {
         if self.contacts.contains_key(name) {
@@ -439,7 +449,7 @@ impl World {
         if self.groups.contains_key(name) {
             return Ok(Name::Group(name.to_owned()));
         }
-        self.by_id.get(user_of(name)).cloned().ok_or_else(|| {
+        self.owner_of(name).cloned().ok_or_else(|| {
             let known = self.contacts.keys().chain(self.groups.keys()).map(String::as_str);
             WorldError::Unknown { name: name.to_owned(), hint: did_you_mean(name, known) }
         })
@@ -463,6 +473,9 @@ pub enum WorldError {
     /// A contact is no place to do something in.
     #[error("{0:?} is a contact; the chat with a contact is what is meant when no group is named")]
     NotAGroup(String),
+    /// Being online is no matter of a chat.
+    #[error("nobody is online or offline in a group; leave the group out")]
+    NotInAChat,
     /// The contact is not in that group.
     #[error("{who:?} is no participant of the group {group:?}")]
     NotInGroup {
@@ -496,7 +509,8 @@ fn message_stanza(
         .attr("id", id)
         .attr("t", now.to_string())
         .attr("type", "text")
-        .attr("notify", contact.name.as_deref().unwrap_or(name))
+        // An @ would make an id of it.
+        .attr("notify", contact.name.as_deref().unwrap_or(name).replace('@', ""))
         .child(Node::new("body").text(text.unwrap_or("hello")))
 }
 

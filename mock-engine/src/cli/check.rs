@@ -1,6 +1,7 @@
 //! `mock-engine check`: are these scenarios right?
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -27,7 +28,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let mut files = Vec::new();
     for file in &args.files {
         let before = files.len();
-        collect(file, true, &mut files)?;
+        collect(file, &mut BTreeSet::new(), true, &mut files)?;
         if files.len() == before {
             bail!("no scenario is in {}; they are *.toml", file.display());
         }
@@ -53,12 +54,21 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The scenario files of a folder, in order of their names; a file stands for itself.
-fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Result<()> {
+/// The scenario files of a folder, in order of their names; a file stands for itself. A link to a folder
+/// is followed once.
+fn collect(
+    path: &Path,
+    folders: &mut BTreeSet<PathBuf>,
+    named: bool,
+    files: &mut Vec<PathBuf>,
+) -> Result<()> {
     if !path.is_dir() {
         if named || path.extension().is_some_and(|extension| extension == "toml") {
             files.push(path.to_owned());
         }
+        return Ok(());
+    }
+    if !folders.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned())) {
         return Ok(());
     }
     let entries = std::fs::read_dir(path)
@@ -66,5 +76,5 @@ fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries: Vec<PathBuf> =
         entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     entries.sort();
-    entries.iter().try_for_each(|entry| collect(entry, false, files))
+    entries.iter().try_for_each(|entry| collect(entry, folders, false, files))
 }

@@ -2,7 +2,11 @@
 
 mod step;
 
-use std::{collections::BTreeSet, ops::Range, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::Path,
+};
 
 use host_sdk::is_session_name;
 use toml::Spanned;
@@ -14,6 +18,7 @@ use super::{
 };
 use crate::{
     nearest::did_you_mean,
+    traffic::Population,
     world::{Contact, Group},
 };
 
@@ -27,9 +32,9 @@ pub(super) fn parse(
     path: Option<&Path>,
 ) -> Result<Scenario, ScenarioError> {
     let mut reader = Reader::default();
-    reader.read(file, text, path)?;
+    reader.read(file, text, path);
     if reader.diagnostics.is_empty() {
-        let mut checker = Checker { diagnostics: Vec::new(), scenario: Scenario::default() };
+        let mut checker = Checker::default();
         checker.check(&reader.sources);
         reader.diagnostics = checker.diagnostics;
         if reader.diagnostics.is_empty() {
@@ -39,15 +44,16 @@ pub(super) fn parse(
     Err(ScenarioError::Wrong(reader.diagnostics))
 }
 
+#[derive(Default)]
 struct Checker {
     diagnostics: Vec<Diagnostic>,
     scenario: Scenario,
+    /// Who has which phone number, LID or id of a group.
+    owners: BTreeMap<String, String>,
 }
 
 /// Map entries by their place in the file.
-fn in_order<T>(
-    table: &std::collections::BTreeMap<Spanned<String>, T>,
-) -> Vec<(&Spanned<String>, &T)> {
+fn in_order<T>(table: &BTreeMap<Spanned<String>, T>) -> Vec<(&Spanned<String>, &T)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
@@ -60,10 +66,13 @@ impl Checker {
             Path::new(&root.name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
         self.scenario.name = root.file.name.clone().or(stem).unwrap_or_default();
         self.scenario.description = root.file.description.clone().unwrap_or_default();
-        self.scenario.seed = root.file.seed;
-        self.start(root);
-        self.scenario.duration = root.file.duration;
+        // What a file does not say is as the last one says that it includes.
         let newest_first = || sources.iter().rev();
+        self.scenario.seed = newest_first().find_map(|it| it.file.seed);
+        if let Some(source) = newest_first().find(|it| it.file.start.is_some()) {
+            self.start(source);
+        }
+        self.scenario.duration = newest_first().find_map(|it| it.file.duration);
         self.scenario.rules = newest_first().find_map(|it| it.file.rules).unwrap_or_default();
         let traffic = newest_first().find_map(|it| Some((it, it.file.traffic.as_ref()?)));
         if let Some((source, traffic)) = traffic {
@@ -88,8 +97,9 @@ impl Checker {
         if self.scenario.sessions.is_empty() {
             self.scenario.sessions.push(Session::new("default"));
         }
-        if let Some(names) = &root.file.subscribe {
-            names.iter().for_each(|name| self.known(root, name));
+        let subscribe = newest_first().find_map(|it| Some((it, it.file.subscribe.as_ref()?)));
+        if let Some((source, names)) = subscribe {
+            names.iter().for_each(|name| self.known(source, name));
             self.scenario.subscribe =
                 Some(names.iter().map(|name| name.get_ref().clone()).collect());
         }
@@ -115,25 +125,13 @@ impl Checker {
     }
 
     fn contact(&mut self, source: &Source, name: &Spanned<String>, table: &ContactTable) {
+        self.new_name(source, name);
         for digits in [&table.phone, &table.lid].into_iter().flatten() {
             self.digits(source, digits);
-            let taken = self.scenario.contacts.iter().find(|(_, other)| {
-                [&other.phone, &other.lid].into_iter().flatten().any(|id| id == digits.get_ref())
-            });
-            if let Some((other, _)) = taken {
-                let message = format!("{:?} already has the number {}", other, digits.get_ref());
-                self.wrong(source, &digits.span(), message);
-            }
+            self.new_number(source, digits, name);
         }
         if table.phone.is_none() && table.lid.is_none() {
             self.wrong(source, &name.span(), "a contact needs a phone or a lid");
-        }
-        if self.scenario.contacts.iter().any(|(other, _)| other == name.get_ref()) {
-            self.wrong(
-                source,
-                &name.span(),
-                format!("there are two contacts {:?}", name.get_ref()),
-            );
         }
         let contact = Contact {
             phone: table.phone.as_ref().map(|it| it.get_ref().clone()),
@@ -146,7 +144,7 @@ impl Checker {
             last_online_before: table.last_online,
             ..Contact::default()
         };
-        self.scenario.contacts.push((name.get_ref().clone(), contact));
+        self.scenario.contacts.insert(name.get_ref().clone(), contact);
     }
 
     fn group(&mut self, source: &Source, name: &Spanned<String>, table: &GroupTable) {
@@ -155,16 +153,8 @@ impl Checker {
             let message = format!("{id:?} is no group's id; expected digits");
             self.wrong(source, &table.id.span(), message);
         }
-        let taken = self.is_contact(name.get_ref()) || self.is_group(name.get_ref());
-        if taken {
-            let message = format!("{:?} is already somebody's name", name.get_ref());
-            self.wrong(source, &name.span(), message);
-        }
-        let same_id = self.scenario.groups.iter().find(|(_, other)| other.id == *id);
-        if let Some((other, _)) = same_id {
-            let message = format!("{other:?} already has the id {id}");
-            self.wrong(source, &table.id.span(), message);
-        }
+        self.new_name(source, name);
+        self.new_number(source, &table.id, name);
         let mut named = BTreeSet::new();
         for participant in &table.participants {
             self.known_contact(source, participant);
@@ -178,7 +168,7 @@ impl Checker {
             participants: table.participants.iter().map(|it| it.get_ref().clone()).collect(),
             addressing: table.addressing,
         };
-        self.scenario.groups.push((name.get_ref().clone(), group));
+        self.scenario.groups.insert(name.get_ref().clone(), group);
     }
 
     fn session(&mut self, source: &Source, name: &Spanned<String>, table: &SessionTable) {
@@ -218,39 +208,65 @@ impl Checker {
     }
 
     fn is_contact(&self, name: &str) -> bool {
-        self.scenario.contacts.iter().any(|(other, _)| other == name)
+        let generated = |population: &Population| population.has_contact(name);
+        self.scenario.contacts.contains_key(name)
+            || self.scenario.traffic.as_ref().is_some_and(generated)
     }
 
     fn is_group(&self, name: &str) -> bool {
-        self.scenario.groups.iter().any(|(other, _)| other == name)
+        let generated = |population: &Population| population.has_group(name);
+        self.scenario.groups.contains_key(name)
+            || self.scenario.traffic.as_ref().is_some_and(generated)
     }
 
-    fn generated(&self, name: &str) -> bool {
-        self.scenario.traffic.as_ref().is_some_and(|population| population.has(name))
+    fn is_in(&self, who: &str, group: &str) -> bool {
+        match self.scenario.groups.get(group) {
+            Some(group) => group.participants.contains(who),
+            None => self.scenario.traffic.as_ref().is_some_and(|it| it.is_in(who, group)),
+        }
+    }
+
+    fn new_name(&mut self, source: &Source, name: &Spanned<String>) {
+        if self.is_contact(name.get_ref()) || self.is_group(name.get_ref()) {
+            let message = format!("{:?} is already somebody's name", name.get_ref());
+            self.wrong(source, &name.span(), message);
+        }
+    }
+
+    fn new_number(&mut self, source: &Source, number: &Spanned<String>, owner: &Spanned<String>) {
+        let generated = self.scenario.traffic.as_ref().and_then(|it| it.owner_of(number.get_ref()));
+        let before = self.owners.insert(number.get_ref().clone(), owner.get_ref().clone());
+        if let Some(other) = before.or(generated) {
+            let message = format!("{other:?} already has the number {}", number.get_ref());
+            self.wrong(source, &number.span(), message);
+        }
     }
 
     fn known_contact(&mut self, source: &Source, name: &Spanned<String>) {
-        if self.is_contact(name.get_ref()) || self.generated(name.get_ref()) {
-            return;
+        if !self.is_contact(name.get_ref()) {
+            let contacts = self.scenario.contacts.keys().map(String::as_str);
+            let hint = did_you_mean(name.get_ref(), contacts);
+            let message = format!("there is no contact {:?}{hint}", name.get_ref());
+            self.wrong(source, &name.span(), message);
         }
-        let contacts = self.scenario.contacts.iter().map(|(name, _)| name.as_str());
-        let hint = did_you_mean(name.get_ref(), contacts);
-        let message = format!("there is no contact {:?}{hint}", name.get_ref());
-        self.wrong(source, &name.span(), message);
+    }
+
+    fn known_group(&mut self, source: &Source, name: &Spanned<String>) {
+        if !self.is_group(name.get_ref()) {
+            let groups = self.scenario.groups.keys().map(String::as_str);
+            let hint = did_you_mean(name.get_ref(), groups);
+            let message = format!("there is no group {:?}{hint}", name.get_ref());
+            self.wrong(source, &name.span(), message);
+        }
     }
 
     fn known(&mut self, source: &Source, name: &Spanned<String>) {
-        if self.is_group(name.get_ref())
-            || self.is_contact(name.get_ref())
-            || self.generated(name.get_ref())
-        {
-            return;
+        if !self.is_contact(name.get_ref()) && !self.is_group(name.get_ref()) {
+            let names = self.scenario.contacts.keys().chain(self.scenario.groups.keys());
+            let hint = did_you_mean(name.get_ref(), names.map(String::as_str));
+            let message = format!("there is no contact or group {:?}{hint}", name.get_ref());
+            self.wrong(source, &name.span(), message);
         }
-        let contacts = self.scenario.contacts.iter().map(|(name, _)| name.as_str());
-        let groups = self.scenario.groups.iter().map(|(name, _)| name.as_str());
-        let hint = did_you_mean(name.get_ref(), contacts.chain(groups));
-        let message = format!("there is no contact or group {:?}{hint}", name.get_ref());
-        self.wrong(source, &name.span(), message);
     }
 
     fn digits(&mut self, source: &Source, text: &Spanned<String>) {

@@ -33,7 +33,8 @@ pub struct File {
     /// How long it plays; until its last step unless said.
     #[serde(default)]
     pub duration: Option<Delay>,
-    /// Other files, beside this one, whose people and timeline belong to it; each is read once.
+    /// Other files, beside this one, whose people, sessions and timeline belong to it; each is read
+    /// once. What this file leaves out of the rest is as the last of them says.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub include: Vec<Spanned<String>>,

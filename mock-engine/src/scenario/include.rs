@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Diagnostic, ScenarioError, format::File};
+use super::{Diagnostic, format::File};
 
 /// A file, read.
 pub(super) struct Source {
@@ -33,26 +33,26 @@ impl Source {
 pub(super) struct Reader {
     /// Included files stand before those that include them.
     pub(super) sources: Vec<Source>,
-    open: BTreeSet<PathBuf>,
+    read: BTreeSet<PathBuf>,
+    /// How many files are between this one and the first.
+    depth: usize,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
+/// How deep files may include files.
+const DEEPEST: usize = 32;
+
 impl Reader {
-    pub(super) fn read(
-        &mut self,
-        name: &str,
-        text: &str,
-        path: Option<&Path>,
-    ) -> Result<(), ScenarioError> {
+    pub(super) fn read(&mut self, name: &str, text: &str, path: Option<&Path>) {
         let file: File = match toml::from_str(text) {
             Ok(file) => file,
             Err(error) => {
                 self.diagnostics.push(Diagnostic::of_toml(name, text, &error));
-                return Ok(());
+                return;
             }
         };
         if let Some(path) = path {
-            self.open.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+            self.read.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
         }
         for include in &file.include {
             let wrong = |message| Diagnostic::at(name, text, &include.span(), message);
@@ -63,12 +63,19 @@ impl Reader {
             };
             let included = folder.join(include.get_ref());
             let canonical = included.canonicalize().unwrap_or_else(|_| included.clone());
-            if self.open.contains(&canonical) {
+            if self.read.contains(&canonical) {
+                continue;
+            }
+            if self.depth == DEEPEST {
+                let message = format!("files include files {DEEPEST} deep, and no deeper");
+                self.diagnostics.push(wrong(message));
                 continue;
             }
             match std::fs::read_to_string(&included) {
                 Ok(text) => {
-                    self.read(&included.display().to_string(), &text, Some(&included))?;
+                    self.depth += 1;
+                    self.read(&included.display().to_string(), &text, Some(&included));
+                    self.depth -= 1;
                 }
                 Err(error) => {
                     let message = format!("failed to read {}: {error}", included.display());
@@ -77,6 +84,5 @@ impl Reader {
             }
         }
         self.sources.push(Source::new(name, text, file));
-        Ok(())
     }
 }

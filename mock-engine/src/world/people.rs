@@ -85,25 +85,6 @@ pub enum Does {
     Message,
 }
 
-impl Does {
-    /// Every word that says what somebody does.
-    pub const WORDS: [&'static str; 6] =
-        ["online", "offline", "typing", "recording", "paused", "message"];
-
-    /// The deed of this word.
-    pub fn of(word: &str) -> Option<Self> {
-        Some(match word {
-            "online" => Self::Online,
-            "offline" => Self::Offline,
-            "typing" => Self::Typing,
-            "recording" => Self::Recording,
-            "paused" => Self::Paused,
-            "message" => Self::Message,
-            _ => return None,
-        })
-    }
-}
-
 impl Contact {
     /// The jid of the contact's own chat.
     pub fn jid(&self) -> String {

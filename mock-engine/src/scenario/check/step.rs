@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, ops::Range};
 
+use serde_json::Value;
 use toml::Spanned;
 
 use super::Checker;
@@ -14,7 +15,7 @@ use crate::{
         format::{ExpectTable, StepTable},
         include::Source,
     },
-    wire::Node,
+    wire::{Node, WireError, decode, encode},
     world::Does,
 };
 
@@ -120,21 +121,13 @@ impl Checker {
             self.wrong(source, &text.span(), "only a message has a text");
         }
         if let Some(chat) = &table.r#in {
-            let group = self.scenario.groups.iter().find(|(name, _)| name == chat.get_ref());
-            match group {
-                Some((_, group)) if !group.participants.contains(who.get_ref()) => {
-                    let who = who.get_ref();
-                    let message = format!("{who:?} is no participant of {:?}", chat.get_ref());
-                    self.wrong(source, &chat.span(), message);
-                }
-                Some(_) => {}
-                None if self.generated(chat.get_ref()) => {}
-                None => {
-                    let groups = self.scenario.groups.iter().map(|(name, _)| name.as_str());
-                    let hint = did_you_mean(chat.get_ref(), groups);
-                    let message = format!("there is no group {:?}{hint}", chat.get_ref());
-                    self.wrong(source, &chat.span(), message);
-                }
+            let (who, group) = (who.get_ref(), chat.get_ref());
+            self.known_group(source, chat);
+            if matches!(does.get_ref(), Does::Online | Does::Offline) {
+                self.wrong(source, &chat.span(), "nobody is online or offline in a group");
+            } else if self.is_contact(who) && self.is_group(group) && !self.is_in(who, group) {
+                let message = format!("{who:?} is no participant of {group:?}");
+                self.wrong(source, &chat.span(), message);
             }
         }
         Some(Action::Act {
@@ -146,8 +139,13 @@ impl Checker {
     }
 
     fn stanzas(&mut self, source: &Source, stanza: &Spanned<toml::Value>) -> Option<Action> {
-        let json = serde_json::to_value(stanza.get_ref()).unwrap_or_default();
-        match Node::list_from_json(&json) {
+        let nodes = json_of(stanza.get_ref())
+            .and_then(|json| Node::list_from_json(&json).map_err(|error| error.to_string()))
+            .and_then(|nodes| match nodes.iter().try_for_each(on_the_wire) {
+                Ok(()) => Ok(nodes),
+                Err(error) => Err(format!("{error}: {}", error.source)),
+            });
+        match nodes {
             Ok(nodes) => Some(Action::Stanzas(nodes)),
             Err(error) => {
                 self.wrong(source, &stanza.span(), format!("malformed stanza: {error}"));
@@ -164,7 +162,13 @@ impl Checker {
     ) -> Option<Action> {
         let mut json = serde_json::json!({ "event": event.get_ref() });
         if let Some(data) = data {
-            json["data"] = serde_json::to_value(data.get_ref()).unwrap_or_default();
+            match json_of(data.get_ref()) {
+                Ok(data) => json["data"] = data,
+                Err(error) => {
+                    self.wrong(source, &data.span(), format!("malformed event: {error}"));
+                    return None;
+                }
+            }
         }
         match Event::from_json(&json, "$") {
             Ok(event) => Some(Action::Event(event)),
@@ -218,4 +222,30 @@ impl Checker {
             status: table.status.as_ref().map(|status| status.get_ref().clone()),
         }))
     }
+}
+
+/// Whether a stanza can be sent at all.
+fn on_the_wire(stanza: &Node) -> Result<(), WireError> {
+    decode(&encode(stanza)?).map(drop)
+}
+
+/// The same as JSON, if JSON has it.
+fn json_of(value: &toml::Value) -> Result<Value, String> {
+    Ok(match value {
+        toml::Value::String(text) => Value::from(text.as_str()),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Boolean(truth) => Value::from(*truth),
+        toml::Value::Float(number) if number.is_finite() => Value::from(*number),
+        toml::Value::Float(number) => return Err(format!("JSON has no number {number}")),
+        toml::Value::Datetime(time) => {
+            return Err(format!("JSON has no time as {time}; expected a text, in quotes"));
+        }
+        toml::Value::Array(items) => items.iter().map(json_of).collect::<Result<_, _>>()?,
+        toml::Value::Table(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), json_of(value)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+    })
 }

@@ -21,6 +21,10 @@ fn step_errors(step: &str) -> Vec<String> {
     errors(&format!("{PEOPLE}[[timeline]]\n{step}"))
 }
 
+fn traffic_errors(text: &str) -> Vec<String> {
+    errors(&format!("[traffic]\ncontacts = 5\ngroups = 2\ngroup_size = 2\n{text}"))
+}
+
 #[test]
 fn an_unknown_name_is_named_with_its_place_and_the_nearest() {
     let all = step_errors("at = \"1s\"\nwho = \"alcie\"\ndoes = \"typing\"\nin = \"tem\"");
@@ -88,6 +92,24 @@ fn what_could_not_be_played_is_wrong() {
         step_errors("at = \"1s\"\nfault = { disconnect = { every = \"0s\" } }"),
         step_errors("at = \"99999999999d\"\nsubscribe = [\"alice\"]"),
         step_errors("at = 1\nsubscribe = [\"alice\"]"),
+        step_errors("at = \"1s\"\nwho = \"alice\"\ndoes = \"online\"\nin = \"team\""),
+        step_errors("at = \"1s\"\nstanza = { tag = \"presence\", attrs = { from = \"1@zzz\" } }"),
+        step_errors("at = \"1s\"\nevent = \"connection.update\"\ndata = { at = 2024-01-01 }"),
+        step_errors("at = \"1s\"\nstanza = { tag = \"presence\", attrs = { last = inf } }"),
+        errors(&format!("{PEOPLE}[contacts.team]\nphone = \"1009\"")),
+        errors(&format!("{PEOPLE}[groups.other]\nid = \"5511999990001\"")),
+        errors(&format!("{PEOPLE}[contacts.carol]\nphone = \"1009\"\nlid = \"1009\"")),
+        traffic_errors("[contacts.person-1]\nphone = \"1009\""),
+        traffic_errors("[groups.group-1]\nid = \"1009\""),
+        traffic_errors("[contacts.alice]\nphone = \"5511900000001\""),
+        traffic_errors("[groups.team]\nid = \"1009\"\nparticipants = [\"person-6\", \"group-1\"]"),
+        traffic_errors(
+            "[[timeline]]\nat = \"1s\"\nwho = \"person-3\"\ndoes = \"typing\"\nin = \"group-1\"",
+        ),
+        traffic_errors("[[timeline]]\nat = \"1s\"\nwho = \"group-1\"\ndoes = \"online\""),
+        traffic_errors(
+            "[[timeline]]\nat = \"1s\"\nwho = \"person-2\"\ndoes = \"typing\"\nin = \"group-1\"",
+        ),
     ];
     insta::assert_snapshot!(said.concat().join("\n"));
 }
@@ -113,6 +135,33 @@ fn includes_are_read_beside_the_file_and_errors_name_theirs() {
     std::fs::write(&path, "include = [\"nobody.toml\"]").unwrap();
     let error = Scenario::load(&path).unwrap_err().to_string();
     assert!(error.contains("main.toml:1:12: failed to read"), "{error}");
+}
+
+#[test]
+fn what_a_file_does_not_say_is_as_the_one_says_that_it_includes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("main.toml");
+    let base = format!("seed = 3\nstart = 9\nduration = \"1m\"\nsubscribe = [\"bob\"]\n{PEOPLE}");
+    std::fs::write(folder.path().join("base.toml"), base).unwrap();
+    std::fs::write(&path, "include = [\"base.toml\"]\nseed = 4").unwrap();
+    let scenario = Scenario::load(&path).unwrap();
+    assert_eq!((scenario.seed, scenario.start), (Some(4), Some(9)));
+    assert_eq!(scenario.duration, Some("1m".parse().unwrap()));
+    assert_eq!(scenario.subscriptions(), ["bob"]);
+    assert_eq!(scenario.name, "main");
+}
+
+#[test]
+fn includes_go_round_in_circles_but_not_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |number: usize| folder.path().join(format!("{number}.toml"));
+    for number in 0..100 {
+        std::fs::write(file(number), format!("include = [\"{}.toml\"]", number + 1)).unwrap();
+    }
+    std::fs::write(file(100), "include = [\"100.toml\", \"99.toml\"]").unwrap();
+    let error = Scenario::load(&file(0)).unwrap_err().to_string();
+    assert!(error.ends_with("32.toml:1:12: files include files 32 deep, and no deeper"), "{error}");
+    assert!(Scenario::load(&file(90)).is_ok());
 }
 
 #[test]
