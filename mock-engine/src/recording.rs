@@ -168,6 +168,9 @@ fn line(from: &mut impl BufRead, number: usize) -> Result<Option<Line>, Recordin
     let mut limited = io::Read::take(&mut *from, LONGEST_LINE);
     let read = limited.read_until(b'\n', &mut bytes).map_err(failed)?;
     let ended = bytes.ends_with(b"\n");
+    if !ended && read as u64 == LONGEST_LINE {
+        return Err(RecordingError::TooLong { number });
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         // It may have been cut off inside a letter.
@@ -202,6 +205,12 @@ pub enum RecordingError {
     /// It has another version.
     #[error("line 1: the recording has version {0}; this program reads version {VERSION}")]
     Version(u32),
+    /// A line is longer than any that was ever recorded.
+    #[error("line {number} is longer than {LONGEST_LINE} bytes")]
+    TooLong {
+        /// The line, from 1.
+        number: usize,
+    },
     /// A line is broken.
     #[error("line {number}, column {column} is no event: {message}")]
     Line {
@@ -263,6 +272,8 @@ mod tests {
         let says = |text: &str| Recording::read(text.as_bytes()).unwrap_err().to_string();
         let broken = text().replacen("{\"time\":5500", "\"time\":5500", 1);
         assert!(says(&broken).starts_with("line 2, column "), "{}", says(&broken));
+        let long = text() + &"x".repeat(5_000_000);
+        assert_eq!(says(&long), "line 4 is longer than 4194304 bytes");
         assert!(says("").starts_with("the recording is empty"));
         assert!(says("{}\n").starts_with("line 1 is not that of a recording"));
         assert!(says("{\"recording\":9,\"started\":0}\n").contains("version 9"));

@@ -9,7 +9,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 
-/// How the certificates of HTTPS receivers are verified. Mozilla's roots are trusted by default.
+/// How the certificates of HTTPS servers are verified. Mozilla's roots are trusted by default.
 #[derive(Clone)]
 pub struct Tls(pub(crate) ClientConfig);
 
@@ -51,12 +51,18 @@ impl Tls {
         let mut config = client(roots);
         if insecure {
             tracing::warn!(
-                "certificates of webhook receivers are not verified: anybody can pose as one"
+                "certificates of HTTPS servers are not verified: anybody can pose as one"
             );
             let provider = config.crypto_provider().clone();
             config.dangerous().set_certificate_verifier(Arc::new(TrustEverybody(provider)));
         }
         Ok(Self(config))
+    }
+
+    /// The same for `rustls`, for clients of one's own.
+    #[must_use]
+    pub fn client_config(&self) -> ClientConfig {
+        self.0.clone()
     }
 }
 

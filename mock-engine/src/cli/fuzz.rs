@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
     thread,
     time::Duration,
@@ -43,11 +44,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
     let started = Instant::now();
     let workers: Vec<_> = (0..threads)
-        .map(|index| {
-            let cases = args.cases / threads + u64::from(index < args.cases % threads);
-            let mut chance = ChaCha8Rng::seed_from_u64(args.seed);
-            chance.set_stream(index);
-            thread::spawn(move || fuzz(cases, &mut chance))
+        .map(|first| {
+            let (seed, cases) = (args.seed, args.cases);
+            thread::spawn(move || fuzz(seed, (first..cases).step_by(threads as usize)))
         })
         .collect();
     let mut tally = Tally::default();
@@ -73,30 +72,49 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn fuzz(cases: u64, chance: &mut ChaCha8Rng) -> Result<Tally> {
+/// Tries these cases. Each follows from the seed and its number, whichever thread has it.
+fn fuzz(seed: u64, cases: impl Iterator<Item = u64>) -> Result<Tally> {
     let seeds = seeds()?;
     let mut tally = Tally::default();
     let mut frame = Vec::new();
-    for _ in 0..cases {
-        make(&mut frame, &seeds, chance);
+    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    for case in cases {
+        chance.set_stream(case);
+        chance.set_word_pos(0);
+        make(&mut frame, &seeds, &mut chance);
+        let tried = catch_unwind(AssertUnwindSafe(|| tally.try_frame(&frame)));
+        if let Err(wrong) = tried.unwrap_or_else(|_| Err("a panic".to_owned())) {
+            let (length, hex) = (frame.len(), hex(&frame));
+            bail!("case {case} of seed {seed}: {wrong}, of {length} bytes: {hex}");
+        }
+    }
+    Ok(tally)
+}
+
+impl Tally {
+    fn try_frame(&mut self, frame: &[u8]) -> Result<(), String> {
         let started = Instant::now();
-        match decode(&frame) {
+        match decode(frame) {
             Ok(node) => {
-                tally.nodes += 1;
-                tally.events += u64::from(event_of(&node).is_some());
+                self.nodes += 1;
+                self.events += u64::from(event_of(&node).is_some());
             }
             Err(error) => {
-                tally.errors += 1;
+                self.errors += 1;
                 // A compressed frame's offset is within what was compressed.
                 let compressed = frame.first().is_some_and(|flags| flags & 2 != 0);
                 if error.offset > frame.len().max(1) && !compressed {
-                    bail!("{error}, of {} bytes: {frame:02x?}", frame.len());
+                    return Err(error.to_string());
                 }
             }
         }
-        tally.slowest = tally.slowest.max(started.elapsed());
+        self.slowest = self.slowest.max(started.elapsed());
+        Ok(())
     }
-    Ok(tally)
+}
+
+fn hex(frame: &[u8]) -> String {
+    frame.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Frames that are right, to begin with.
@@ -115,6 +133,9 @@ fn seeds() -> Result<Vec<Vec<u8>>> {
             .attr("participant", "12345678901234@lid")
             .child(Node::new("paused")),
         Node::new("message").attr("from", from).child(Node::new("body").text("hello")),
+        Node::new("message").attr("from", from).child(Node::new("body").text("hello".repeat(500))),
+        (0..300).fold(Node::new("list"), |list, _| list.child(Node::new("item"))),
+        (0..100).fold(Node::new("leaf"), |inner, _| Node::new("nest").child(inner)),
     ];
     nodes.iter().map(|node| Ok(encode(node)?)).collect()
 }
@@ -123,7 +144,7 @@ fn seeds() -> Result<Vec<Vec<u8>>> {
 fn make(frame: &mut Vec<u8>, seeds: &[Vec<u8>], chance: &mut ChaCha8Rng) {
     frame.clear();
     if chance.random_ratio(1, 4) {
-        frame.resize(chance.random_range(0..64), 0);
+        frame.resize(chance.random_range(0..256), 0);
         chance.fill_bytes(frame);
         return;
     }

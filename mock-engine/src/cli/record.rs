@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use futures_util::StreamExt;
-use host_sdk::{Clock, SystemClock};
+use host_sdk::{Clock, SystemClock, webhook::Tls};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mock_engine::{
     Delay,
@@ -26,7 +26,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
@@ -38,6 +38,7 @@ use super::{refuse_to_overwrite, signals::Signals, usage};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   mock-engine record --waha ws://localhost:3000/ws --api-key K --session default -o morning.jsonl
+  mock-engine record --waha wss://waha.example.com/ws --api-key K -o morning.jsonl
   mock-engine record --listen 0.0.0.0:8080 -o morning.jsonl
       (and WAHA has the webhook http://this-machine:8080/ for engine.event or presence.update)
 
@@ -50,6 +51,10 @@ pub(super) struct Args {
     /// Take events as webhooks at this address instead
     #[arg(long, value_name = "ADDR", conflicts_with = "waha")]
     listen: Option<String>,
+
+    /// Trust these certificates (PEM) beside the usual ones, for wss://
+    #[arg(long, value_name = "FILE", requires = "waha")]
+    ca: Option<PathBuf>,
 
     /// WAHA's key
     #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
@@ -143,7 +148,14 @@ async fn hear_socket(args: &Args, url: &str, tape: &Tape) -> Result<()> {
         let key = HeaderValue::from_str(key).context("--api-key: it cannot be sent as a header")?;
         request.headers_mut().insert("X-Api-Key", key);
     }
-    let connect = || timeout(CONNECT_TIMEOUT, connect_async(request.clone()));
+    let tls = Tls::new(args.ca.as_deref(), false)
+        .unwrap_or_else(|error| usage(format_args!("--ca: {:#}", anyhow::Error::new(error))));
+    let tls = Connector::Rustls(Arc::new(tls.client_config()));
+    let connect = || {
+        let request = request.clone();
+        let connecting = connect_async_tls_with_config(request, None, false, Some(tls.clone()));
+        timeout(CONNECT_TIMEOUT, connecting)
+    };
     let (mut socket, _) = connect()
         .await
         .with_context(|| format!("{url} did not answer within {CONNECT_TIMEOUT:?}"))?

@@ -11,17 +11,17 @@ use serde_json::{Map, Value, json};
 
 use super::Recorded;
 
-/// Fields whose words say what happens, and not who or what is said.
-const WORDS: [&str; 9] = [
-    "event",
-    "type",
-    "lastKnownPresence",
-    "connection",
-    "presence",
-    "tag",
-    "addressingMode",
-    "status",
-    "action",
+/// What Baileys says in its events, and nobody else: these words stay, in these fields.
+const WORDS: [(&str, &[&str]); 9] = [
+    ("lastKnownPresence", &["unavailable", "available", "composing", "recording", "paused"]),
+    ("presence", &["unavailable", "available", "composing", "recording", "paused"]),
+    ("connection", &["open", "close", "connecting"]),
+    ("type", &["notify", "append", "replace", "text", "media", "poll", "reaction"]),
+    ("message", &["Connection Closed", "Connection Failure", "Connection Lost", "Logged Out"]),
+    ("addressingMode", &["lid", "pn"]),
+    ("status", &["ERROR", "PENDING", "SERVER_ACK", "DELIVERY_ACK", "READ", "PLAYED"]),
+    ("action", &["add", "remove", "promote", "demote", "modify"]),
+    ("server", &["s.whatsapp.net", "g.us", "lid"]),
 ];
 
 /// Fields whose numbers are times, counts or codes.
@@ -38,6 +38,46 @@ const NUMBERS: [&str; 12] = [
     "seconds",
     "status",
     "ephemeralDuration",
+];
+
+/// The fields of Baileys' events; the name of any other could be anything.
+const FIELDS: [&str; 36] = [
+    "addressingMode",
+    "broadcast",
+    "caption",
+    "contextInfo",
+    "conversation",
+    "data",
+    "error",
+    "extendedTextMessage",
+    "fromMe",
+    "high",
+    "id",
+    "isNewLogin",
+    "isOnline",
+    "key",
+    "lastDisconnect",
+    "legacy",
+    "low",
+    "message",
+    "messageContextInfo",
+    "messageStubParameters",
+    "messageStubType",
+    "messages",
+    "output",
+    "participantAlt",
+    "participant",
+    "payload",
+    "phoneConnected",
+    "presences",
+    "qr",
+    "receivedPendingNotifications",
+    "remoteJid",
+    "remoteJidAlt",
+    "text",
+    "unsigned",
+    "user",
+    "event",
 ];
 
 /// Fields that hold somebody's name.
@@ -104,10 +144,8 @@ impl Scrubber {
         match value {
             Value::Null | Value::Bool(_) => value,
             Value::Number(ref number) => {
-                // One with a fraction may be where somebody is.
-                let small = number.as_i64().is_some_and(|it| it.abs() < 10_000);
-                let time = times && is_time(&number.to_string());
-                if small || time { value } else { json!(0) }
+                let harmless = times && is_harmless(&number.to_string());
+                if harmless { value } else { json!(0) }
             }
             Value::String(text) => Value::String(self.text(field, text, times)),
             Value::Array(items) => {
@@ -129,25 +167,24 @@ impl Scrubber {
         if let Some(jid) = self.jid(name) {
             return jid;
         }
-        let plain = !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && name.chars().filter(char::is_ascii_digit).count() < LONG_NUMBER;
-        if plain { name.to_owned() } else { self.id(name) }
+        let known = FIELDS.contains(&name)
+            || NUMBERS.contains(&name)
+            || NAMES.contains(&name)
+            || WORDS.iter().any(|(field, _)| *field == name);
+        if known { name.to_owned() } else { self.id(name) }
     }
 
     fn text(&mut self, field: &str, text: String, times: bool) -> String {
         if let Some(jid) = self.jid(&text) {
             return jid;
         }
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && (text.len() < LONG_NUMBER || (times && is_time(&text))) {
+        if times && is_harmless(&text) {
             return text;
         }
-        if digits {
+        if text.len() >= LONG_NUMBER && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return self.person(&text);
         }
-        let word = text.len() <= 24 && text.bytes().all(|it| it.is_ascii_lowercase() || it == b'.');
-        if word && WORDS.contains(&field) {
+        if WORDS.iter().any(|(of, words)| *of == field && words.contains(&text.as_str())) {
             return text;
         }
         if NAMES.contains(&field) {
@@ -206,12 +243,13 @@ impl Scrubber {
     }
 }
 
-/// Whether digits are a time of WhatsApp's: Unix seconds or milliseconds from 2009 to 2099.
-fn is_time(digits: &str) -> bool {
+/// Whether digits are a small number, or a time of WhatsApp's: Unix seconds or milliseconds from 2009 to
+/// 2099.
+fn is_harmless(digits: &str) -> bool {
     const SECONDS: std::ops::Range<u64> = 1_230_768_000..4_102_444_800;
-    digits
-        .parse()
-        .is_ok_and(|time: u64| SECONDS.contains(&time) || SECONDS.contains(&(time / 1000)))
+    digits.parse().is_ok_and(|number: u64| {
+        number < 10_000 || SECONDS.contains(&number) || SECONDS.contains(&(number / 1000))
+    })
 }
 
 /// What stands for whom: the same each time, and for nobody else.
@@ -260,7 +298,7 @@ mod tests {
             "messages": [{
                 "key": { "remoteJid": "120363041234567890@g.us", "id": "ABCDEF", "participant": "5511999990001@s.whatsapp.net" },
                 "pushName": "Alice", "messageTimestamp": 1_686_719_326,
-                "message": { "conversation": "call me: 5511999990001", "secret": 5_511_999_990_001_u64 },
+                "message": { "conversation": "call me: 5511999990001", "low": 5_511_999_990_001_u64 },
             }],
             "type": "notify",
         })));
@@ -274,7 +312,7 @@ mod tests {
         assert_eq!(message["pushName"], "Person 1");
         assert_eq!(message["messageTimestamp"], 1_686_719_326);
         assert_eq!(message["message"]["conversation"], "lorem ipsum dolor sit ");
-        assert_eq!(message["message"]["secret"], 0);
+        assert_eq!(message["message"]["low"], 0);
     }
 
     #[test]
@@ -301,14 +339,13 @@ mod tests {
     #[test]
     fn a_place_goes_and_so_does_a_phone_number_where_a_count_stands() {
         let data = json!({
-            "degreesLatitude": -23.55052,
+            "high": -23.55052,
             "count": 5_511_999_990_001_u64,
             "status": 4,
             "lastSeen": 1_686_719_326,
         });
         let scrubbed = Scrubber::new(7).scrub(recorded(data)).data;
-        let expected =
-            json!({ "degreesLatitude": 0, "count": 0, "status": 4, "lastSeen": 1_686_719_326 });
+        let expected = json!({ "high": 0, "count": 0, "status": 4, "lastSeen": 1_686_719_326 });
         assert_eq!(scrubbed, expected);
     }
 
@@ -324,13 +361,35 @@ mod tests {
         assert_ne!(scrub(7), scrub(8));
     }
 
+    #[test]
+    fn words_and_small_numbers_stay_only_where_they_say_what_happens() {
+        let data = json!({
+            "presences": { "1@lid": { "lastKnownPresence": "johnsmith" } },
+            "type": "notify",
+            "status": "johnsmith",
+            "messages": [{ "message": { "conversation": "1234", "johnsmith": "composing" } }],
+            "count": 3,
+            "pin": 1234,
+        });
+        let scrubbed = Scrubber::new(7).scrub(recorded(data)).data;
+        let text = scrubbed.to_string();
+        assert!(!text.contains("johnsmith") && !text.contains("1234"), "{text}");
+        assert!(!text.contains("composing") && !text.contains("pin"), "{text}");
+        assert_eq!((&scrubbed["type"], &scrubbed["count"]), (&json!("notify"), &json!(3)));
+    }
+
     proptest! {
         #[test]
         fn no_number_gets_through_wherever_it_stands(
-            number in "[1-8][0-9]{9,13}",
-            before in "[ a-z+]{0,5}",
             // A field of times keeps what may be a time.
-            field in prop_oneof!["[a-zA-Z]{1,10}".prop_filter("times", |name| !NUMBERS.contains(&name.as_str())), Just("id".to_owned()), Just("pushName".to_owned()), Just("type".to_owned())],
+            number in "[1-8][0-9]{9,13}".prop_filter("a time", |number| !is_harmless(number)),
+            before in "[ a-z+]{0,5}",
+            field in prop_oneof![
+                "[a-zA-Z]{1,10}",
+                proptest::sample::select(NUMBERS.to_vec()).prop_map(str::to_owned),
+                proptest::sample::select(FIELDS.to_vec()).prop_map(str::to_owned),
+                proptest::sample::select(NAMES.to_vec()).prop_map(str::to_owned),
+            ],
         ) {
             let text = format!("{before}{number}");
             let data = json!({

@@ -86,6 +86,35 @@ fn check_takes_files_and_folders_and_points_at_errors() {
     assert!(stderr.contains("no scenario is in"), "{stderr}");
 }
 
+#[cfg(unix)]
+#[test]
+fn check_follows_links_to_folders_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::write(inner.join("a.toml"), "[contacts.alice]\nphone = \"1001\"\n").unwrap();
+    std::os::unix::fs::symlink(folder.path(), inner.join("again")).unwrap();
+    let output = run(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 1, "{}", text(&output.stdout));
+}
+
+#[test]
+fn scrub_writes_over_nothing_unless_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let [raw, kept] = ["raw.jsonl", "kept.jsonl"].map(|name| folder.path().join(name));
+    std::fs::write(&raw, "{\"recording\":1,\"started\":5}\n").unwrap();
+    std::fs::write(&kept, "important").unwrap();
+    let (raw, to) = (raw.to_str().unwrap(), kept.to_str().unwrap());
+    let output = run(&["scrub", raw, "-o", to]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("is there already"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "important");
+    let output = run(&["scrub", raw, "-o", to, "--force"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(std::fs::read_to_string(&kept).unwrap().starts_with("{\"recording\":1"));
+}
+
 #[test]
 fn a_broken_expectation_is_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();

@@ -185,3 +185,48 @@ async fn a_morning_is_recorded_scrubbed_and_shown_again() {
     }
     assert_eq!(live, again);
 }
+
+/// The program, recording; it is ended by a signal.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_waha_behind_tls_is_recorded_until_a_signal_comes() {
+    use futures_util::{SinkExt, StreamExt};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+    use tokio_tungstenite::tungstenite::Message;
+
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../host-sdk/tests/delivery/certificates");
+    let chain = vec![CertificateDer::from_pem_file(format!("{folder}/localhost.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(format!("{folder}/localhost.key")).unwrap();
+    let config =
+        rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://localhost:{}/ws", listener.local_addr().unwrap().port());
+
+    let file = tempfile::tempdir().unwrap();
+    let file = file.path().join("r.jsonl");
+    let mut recorder = Command::new(env!("CARGO_BIN_EXE_mock-engine"))
+        .args(["record", "--waha", &url, "--ca", &format!("{folder}/ca.pem"), "-o"])
+        .arg(&file)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let stream = acceptor.accept(stream).await.unwrap();
+    let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+    socket.send(Message::text(morning()[0].to_string())).await.unwrap();
+    // Who answers a ping has heard what came before it.
+    socket.send(Message::Ping(Vec::new().into())).await.unwrap();
+    assert!(socket.next().await.unwrap().unwrap().is_pong());
+    let process = recorder.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
+    let output = tokio::task::spawn_blocking(move || {
+        let code = recorder.wait().unwrap().code();
+        (code, std::io::read_to_string(recorder.stderr.take().unwrap()).unwrap())
+    });
+    let (code, said) = output.await.unwrap();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("1 events recorded in "), "{said}");
+    let recording = Recording::read(BufReader::new(std::fs::File::open(&file).unwrap())).unwrap();
+    assert_eq!(recording.events.len(), 1);
+}
