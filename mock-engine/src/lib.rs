@@ -33,6 +33,7 @@ pub mod recording;
 
 mod chance;
 pub mod delay;
+mod json;
 mod nearest;
 pub mod speed;
 

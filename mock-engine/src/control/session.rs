@@ -13,6 +13,7 @@ use crate::{
     delay::Delay,
     faults::Faults,
     journal::Matcher,
+    json::one_or_many,
     noweb::Event,
     player::Stage,
     scenario::Switch,
@@ -26,15 +27,7 @@ pub(super) async fn stanzas(
     Variables(session): Variables<String>,
     request: Request,
 ) -> Result<Json<Value>, HttpError> {
-    let body = body(request).await?;
-    let stanzas = match &body {
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| stanza(item, &format!("$[{index}]")))
-            .collect::<Result<_, _>>()?,
-        one => vec![stanza(one, "$")?],
-    };
+    let stanzas = one_or_many(&body(request).await?, stanza)?;
     let events = stage.mock().inject(&session, stanzas).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
     let events: Vec<Value> = events.iter().map(Event::to_json).collect();

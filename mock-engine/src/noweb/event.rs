@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::nearest::nearest;
+use crate::{json::one_or_many, nearest::nearest};
 
 /// The kinds of event that NOWEB is listened to for.
 const KINDS: [&str; 3] = ["presence.update", "messages.upsert", "connection.update"];
@@ -89,14 +89,7 @@ impl Event {
     ///
     /// As [`from_json`](Self::from_json).
     pub fn list_from_json(value: &Value) -> Result<Vec<Self>, EventError> {
-        match value {
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| Self::from_json(item, &format!("$[{index}]")))
-                .collect(),
-            one => Ok(vec![Self::from_json(one, "$")?]),
-        }
+        one_or_many(value, Self::from_json)
     }
 
     /// The event of this name with this data: [`Presence`](Self::Presence) if it reads as one, exactly.

@@ -7,6 +7,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::json::one_or_many;
+
 /// One node: `<tag attrs>content</tag>`. A node that stands alone on the wire is a *stanza*.
 ///
 /// As JSON: `{"tag": "chatstate", "attrs": {"from": "…"}, "content": [{"tag": "composing"}]}`.
@@ -100,14 +102,7 @@ impl Node {
     ///
     /// As [`from_json`](Self::from_json); the path starts with the place in the array: `$[2].tag`.
     pub fn list_from_json(value: &Value) -> Result<Vec<Self>, NodeError> {
-        match value {
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| Self::read(item, &format!("$[{index}]")))
-                .collect(),
-            one => Ok(vec![Self::read(one, "$")?]),
-        }
+        one_or_many(value, Self::read)
     }
 
     pub(crate) fn read(value: &Value, path: &str) -> Result<Self, NodeError> {

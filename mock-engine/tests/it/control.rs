@@ -162,8 +162,12 @@ async fn the_clock_moves_when_it_is_told_and_applies_what_falls_due() {
     let (_, after) = post(&waha, "/mock/clock/advance", json!({ "by": "9s" })).await;
     assert_eq!(after["now"].as_u64().unwrap() - clock["now"].as_u64().unwrap(), 9_000);
     assert_eq!(state_of(&waha, "5511999990001@c.us").await[0]["lastKnownPresence"], "offline");
+    let play = waha.get("/mock").await.body["play"].clone();
+    assert_eq!(play, json!({ "at": "9s", "steps": 0, "over": false }));
     post(&waha, "/mock/clock/advance", json!({ "by": "1s" })).await;
     assert_eq!(state_of(&waha, "5511999990001@c.us").await[0]["lastKnownPresence"], "typing");
+    let play = waha.get("/mock").await.body["play"].clone();
+    assert_eq!(play, json!({ "at": "10s", "steps": 1, "over": true }));
     let (status, real) = put(&waha, "/mock/clock", json!({ "mode": "real", "speed": 60 })).await;
     assert_eq!((status, &real["speed"]), (200, &json!(60.0)));
 }
@@ -183,6 +187,12 @@ async fn the_world_is_driven_and_shown() {
     assert_eq!(world["contacts"]["alice"]["activeIn"], "team");
     let (_, rules) = put(&waha, "/mock/rules", json!({ "typing_needs_online": false })).await;
     assert_eq!(rules["subscribe_first"], true);
+    assert_eq!(waha.get("/mock/rules").await.body, rules);
+    let heard = waha.get(&format!("{SESSION}/events")).await.body;
+    assert_eq!(
+        heard["events"].as_array().unwrap().last(),
+        body["events"].as_array().unwrap().last()
+    );
 }
 
 #[tokio::test]
@@ -283,6 +293,23 @@ async fn mistakes_are_answered_with_what_would_be_right() {
         (Method::GET, "/mock/sessions/default/journal?match=oops", Value::Null),
         (Method::PUT, "/mock/clock", Value::Null),
         (Method::PUT, "/mock/rules", json!([])),
+        (
+            Method::POST,
+            "/mock/sessions/default/contacts/alice",
+            json!({ "does": "online", "in": "team" }),
+        ),
+        (
+            Method::POST,
+            "/mock/sessions/default/contacts/5511999990001@g.us",
+            json!({ "does": "online" }),
+        ),
+        (
+            Method::POST,
+            "/mock/sessions/default/connection",
+            json!({ "state": "open", "code": 428 }),
+        ),
+        (Method::GET, "/mock/sessions/defalt/events", Value::Null),
+        (Method::PUT, "/mock/clock", json!({ "mode": "stepped", "speed": 5 })),
         (Method::PUT, "/mock/clock", json!({ "mode": "real", "speed": 0 })),
         (Method::POST, "/mock/clock/advance", json!({ "by": "soon" })),
         (Method::POST, "/mock/reset", json!({ "scenario": "group-typin" })),
