@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) started_ms: u64,
     version: String,
     engines: IndexMap<String, Arc<dyn Engine>>,
+    /// What the gateway's author says of their own paths.
+    openapi: Value,
     /// Set once, when the gateway is built: a plugin's `create` may already ask its host.
     plugins: OnceLock<Arc<[Arc<Mounted>]>>,
 }
@@ -102,6 +104,11 @@ impl Shared {
     /// The version that the server says it has.
     pub(crate) fn version(&self) -> &str {
         &self.version
+    }
+
+    /// What the gateway's author says of their own paths, as OpenAPI.
+    pub(crate) fn openapi(&self) -> &Value {
+        &self.openapi
     }
 
     /// WAHA's `environment` of an event of a session on `engine`.
@@ -278,6 +285,7 @@ pub struct GatewayBuilder {
     delivery: DeliverySettings,
     api_key: Option<ApiKey>,
     routes: Router,
+    openapi: Value,
 }
 
 impl GatewayBuilder {
@@ -374,6 +382,14 @@ impl GatewayBuilder {
         self
     }
 
+    /// Says of your own paths what the OpenAPI document and its page are to say: an object with `paths`,
+    /// and `components.schemas` where they need some.
+    #[must_use]
+    pub fn openapi(mut self, part: Value) -> Self {
+        self.openapi = part;
+        self
+    }
+
     /// Puts the gateway together. Its sessions are created, and started by [`Gateway::start`].
     ///
     /// # Errors
@@ -404,6 +420,7 @@ impl GatewayBuilder {
             sessions: Sessions::default(),
             version: self.version.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
             engines: self.engines,
+            openapi: self.openapi,
             plugins: OnceLock::new(),
         });
         let mut mounted = Vec::new();

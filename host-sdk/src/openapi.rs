@@ -1,5 +1,5 @@
-//! The OpenAPI document: the gateway's own paths, and what the manifests of the plugins add. A page to
-//! read it with is served from this program; nothing is fetched.
+//! The OpenAPI document: the gateway's own paths, what the manifests of the plugins add, and what the
+//! gateway's author does. A page to read it with is served from this program; nothing is fetched.
 
 use axum::{
     Router,
@@ -32,7 +32,8 @@ const BAD_BODY: [(&str, &str); 2] =
 /// The document at `/openapi.json` and its page at `/docs`.
 pub(crate) fn routes(gateway: &Shared) -> Router {
     let plugins = gateway.plugins();
-    let document = compose(gateway.version(), plugins.iter().map(|plugin| plugin.info()));
+    let plugins = plugins.iter().map(|plugin| plugin.info());
+    let document = compose(gateway.version(), plugins, gateway.openapi());
     let page = SwaggerUi::new("/docs").external_url_unchecked(Url::from(DOCUMENT), document);
     // A file that the page does not have is answered without a body.
     let in_words = |answer: Response| async {
@@ -45,7 +46,7 @@ pub(crate) fn routes(gateway: &Shared) -> Router {
 }
 
 /// The whole document. A plugin's part that is no JSON object is left out, and logged.
-fn compose<'a>(version: &str, plugins: impl Iterator<Item = &'a PluginInfo>) -> Value {
+fn compose<'a>(version: &str, plugins: impl Iterator<Item = &'a PluginInfo>, own: &Value) -> Value {
     let mut document: Value =
         serde_json::from_str(include_str!("openapi.json")).unwrap_or_default();
     document["info"]["version"] = version.into();
@@ -58,12 +59,17 @@ fn compose<'a>(version: &str, plugins: impl Iterator<Item = &'a PluginInfo>) -> 
             }
         };
         add_gate(&mut part);
-        merge(&mut document["paths"], part.get("paths"), merge_methods);
-        let schemas = part.pointer("/components/schemas");
-        merge(&mut document["components"]["schemas"], schemas, |_, _| {});
+        add_part(&mut document, &part);
     }
+    add_part(&mut document, own);
     add_refusals(&mut document);
     document
+}
+
+fn add_part(document: &mut Value, part: &Value) {
+    merge(&mut document["paths"], part.get("paths"), merge_methods);
+    let schemas = part.pointer("/components/schemas");
+    merge(&mut document["components"]["schemas"], schemas, |_, _| {});
 }
 
 /// Adds what the gateway answers in a plugin's stead: where a path has a session, it must be there and
@@ -131,6 +137,8 @@ fn merge_methods(there: &mut Value, more: &Value) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::compose;
     use crate::{loader::PluginInfo, server};
 
@@ -151,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_path_of_the_gateway_is_described() {
-        let document = compose("1.2.3", std::iter::empty());
+        let document = compose("1.2.3", std::iter::empty(), &Value::Null);
         let described: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
         for path in server::PATHS {
             assert!(described.iter().any(|found| *found == path), "{path}");
@@ -164,7 +172,7 @@ mod tests {
         let part = r#"{"paths":{
             "/api/{session}/a":{"parameters":[],"get":{"responses":{"200":{},"404":{"description":"own"}}}},
             "/b":{"get":{"responses":{"200":{}}}}}}"#;
-        let paths = &compose("1", [plugin(part)].iter())["paths"];
+        let paths = &compose("1", [plugin(part)].iter(), &Value::Null)["paths"];
         let answers = &paths["/api/{session}/a"]["get"]["responses"];
         assert_eq!(answers["404"]["description"], "own");
         assert!(answers["422"].is_object());
@@ -175,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_before_anybody_is_asked_is_described() {
-        let paths = &compose("1", std::iter::empty())["paths"];
+        let paths = &compose("1", std::iter::empty(), &Value::Null)["paths"];
         let create = &paths["/api/sessions"]["post"]["responses"];
         assert!(["401", "408", "413"].iter().all(|status| create[status].is_object()));
         let ping = &paths["/ping"]["get"]["responses"];
@@ -191,7 +199,9 @@ mod tests {
             plugin("no JSON"),
             plugin(r#"{"paths":{"/a":{"get":{"summary":"second"},"post":{}}}}"#),
         ];
-        let document = compose("1", parts.iter());
+        let own = json!({ "paths": { "/own": { "get": { "responses": {} } } } });
+        let document = compose("1", parts.iter(), &own);
+        assert!(document["paths"]["/own"]["get"]["responses"]["401"].is_object());
         assert_eq!(document["paths"]["/a"]["get"]["summary"], "first");
         assert!(document["paths"]["/a"]["post"].is_object());
         assert!(document["components"]["schemas"]["A"].is_object());

@@ -5,18 +5,20 @@
 //! | `GET /mock` | what there is: sessions, scenario, seed, clock, expectations that did not hold |
 //! | `POST /mock/sessions/{session}/stanzas` | stanzas arrive: one node or an array |
 //! | `POST /mock/sessions/{session}/events` | Baileys events are handed over as they are |
+//! | `GET /mock/sessions/{session}/events` | what the session got to hear |
 //! | `GET`, `DELETE /mock/sessions/{session}/journal` | what the gateway sent: `?since=N&match=tag=presence&wait=5s` |
 //! | `PUT /mock/sessions/{session}/status` | `{"status":"WORKING"}` |
 //! | `POST /mock/sessions/{session}/connection` | `{"state":"open"}`, `{"state":"close","code":428}` |
 //! | `GET`, `PUT /mock/sessions/{session}/faults` | what goes wrong; see [`Faults`](crate::faults::Faults) |
 //! | `POST /mock/sessions/{session}/contacts/{name or id}` | `{"does":"typing","in":"team"}` |
 //! | `GET /mock/world` | everybody's true state |
-//! | `PUT /mock/rules` | which of WhatsApp's rules hold; see [`Rules`](crate::world::Rules) |
-//! | `GET`, `PUT /mock/clock` | `{"mode":"stepped"}`, `{"mode":"real","speed":60}` |
+//! | `GET`, `PUT /mock/rules` | which of WhatsApp's rules hold; see [`Rules`](crate::world::Rules) |
+//! | `GET`, `PUT /mock/clock` | `{"mode":"stepped"}`, `{"mode":"real","speed":60}`, `{"mode":"max"}` |
 //! | `POST /mock/clock/advance` | `{"by":"25s"}` |
 //! | `POST /mock/reset` | as if just started; `{"scenario":"group-typing"}` or a scenario's TOML, and `"seed"` |
 //!
-//! When these answer, what they caused has been applied by the plugins.
+//! When these answer, what they caused has been applied by the plugins. The gateway's page at `/docs` has
+//! them all, with bodies and answers.
 
 mod clock;
 mod session;
@@ -26,7 +28,7 @@ use axum::{
     Json, Router,
     extract::{Request, State},
     http::StatusCode,
-    routing::{get, post, put},
+    routing::{MethodRouter, get, post, put},
 };
 use host_sdk::{HttpError, extract::read_body};
 use serde::de::DeserializeOwned;
@@ -36,7 +38,20 @@ use crate::{engine::MockError, nearest::with_hint, player::Stage, world::WorldEr
 
 /// The paths, for a gateway's own.
 pub(crate) fn routes(stage: Stage) -> Router {
-    let paths = [
+    let mut router = Router::new();
+    for (path, methods) in paths() {
+        router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+    }
+    router.with_state(stage)
+}
+
+/// What a gateway's OpenAPI document says of them.
+pub(crate) fn openapi() -> Value {
+    serde_json::from_str(include_str!("control/openapi.json")).unwrap_or_default()
+}
+
+fn paths() -> [(&'static str, MethodRouter<Stage>); 13] {
+    [
         ("/mock", get(overview)),
         ("/mock/sessions/{session}/stanzas", post(session::stanzas)),
         ("/mock/sessions/{session}/events", get(session::heard).post(session::events)),
@@ -50,12 +65,7 @@ pub(crate) fn routes(stage: Stage) -> Router {
         ("/mock/clock", get(clock::clock).put(clock::set)),
         ("/mock/clock/advance", post(clock::advance)),
         ("/mock/reset", post(world::reset)),
-    ];
-    let mut router = Router::new();
-    for (path, methods) in paths {
-        router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
-    }
-    router.with_state(stage)
+    ]
 }
 
 async fn overview(State(stage): State<Stage>) -> Json<Value> {
@@ -115,4 +125,20 @@ fn refused(error: &MockError) -> HttpError {
         MockError::World(_) | MockError::Wire { .. } => StatusCode::BAD_REQUEST,
     };
     HttpError::new(status, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_described_and_no_other() {
+        let described = openapi();
+        let described: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
+        let paths = paths();
+        assert_eq!(described.len(), paths.len());
+        for (path, _) in paths {
+            assert!(described.iter().any(|found| *found == path), "{path}");
+        }
+    }
 }

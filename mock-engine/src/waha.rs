@@ -214,7 +214,8 @@ impl MockWahaBuilder {
             .seed(seed)
             .engine(mock.noweb())
             .plugin(plugin)
-            .routes(control::routes(stage.clone()));
+            .routes(control::routes(stage.clone()))
+            .openapi(control::openapi());
         // A reset may bring sessions on engines that the scenario of the start does not have.
         for engine in ENGINES.into_iter().filter(|engine| *engine != "NOWEB") {
             builder = builder.engine(mock.engine(engine));

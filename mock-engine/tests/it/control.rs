@@ -258,6 +258,35 @@ async fn a_deleted_session_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn every_call_that_is_described_is_there_and_answers_its_example() {
+    let waha = waha().await;
+    let document = waha.get("/openapi.json").await.body;
+    let mut calls = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if !path.starts_with("/mock") {
+            continue;
+        }
+        let path = path.replace("{session}", "default").replace("{name}", "alice");
+        for (method, operation) in methods.as_object().unwrap() {
+            if method == "parameters" {
+                continue;
+            }
+            waha.reset(None).await.unwrap();
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let body = operation.pointer("/requestBody/content/application~1json/example");
+            let answer = waha.request(method.clone(), &path, body).await;
+            assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
+            let example = operation.pointer("/responses/200/content/application~1json/example");
+            for name in example.and_then(Value::as_object).into_iter().flat_map(|it| it.keys()) {
+                assert!(answer.body.get(name).is_some(), "{method} {path}: {name}");
+            }
+            calls += 1;
+        }
+    }
+    assert_eq!(calls, 18);
+}
+
+#[tokio::test]
 async fn mistakes_are_answered_with_what_would_be_right() {
     let waha = waha().await;
     let cases = [
