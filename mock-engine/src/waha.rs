@@ -84,7 +84,7 @@ impl MockWaha {
 
     /// Asks for a path.
     ///
-    /// The first request for a chat that was not subscribed to waits up to two seconds for WhatsApp to
+    /// The first request for a chat that was not subscribed to waits up to a second for WhatsApp to
     /// tell how it is, by the clock: where nothing comes and time is stepped, [`advance`](Self::advance)
     /// beside it, or subscribe first.
     pub async fn get(&self, path: &str) -> Answer {

@@ -60,6 +60,7 @@ pub(super) async fn set(
         (Mode::Stepped, None) => Speed::Stepped,
         (Mode::Max, None) => Speed::Max,
     });
+    stage.mock().settled().await;
     Ok(Json(json(&stage)))
 }
 
