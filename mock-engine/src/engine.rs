@@ -10,6 +10,7 @@
 
 mod account;
 mod deliver;
+mod error;
 mod happened;
 mod host;
 mod link;
@@ -21,9 +22,9 @@ use host_sdk::{Activity, Clock, EngineEvents, Me, Pace, SessionStatus, VirtualCl
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::Value;
-use thiserror::Error;
 use tokio::{sync::Notify, task::JoinHandle};
 
+pub use error::MockError;
 pub use happened::{Happened, Heard, LOG_BYTES, LOG_LIMIT};
 pub use stub::{Match, Stub};
 
@@ -35,11 +36,10 @@ use self::{
 use crate::{
     faults::Faults,
     journal::{Entry, Matcher},
-    nearest::did_you_mean,
     noweb::{Event, event_of},
     scenario::{Scenario, Session, Switch},
-    wire::{Node, WireError},
-    world::{Act, Rules, World, WorldError},
+    wire::Node,
+    world::{Act, Rules, World},
 };
 
 /// A NOWEB engine without a phone. Cheap to clone; clones are one engine.
@@ -454,50 +454,6 @@ impl MockEngine {
             .get(session)
             .cloned()
             .ok_or_else(|| MockError::unknown_session(session, state.links.keys()))
-    }
-}
-
-/// Why the mock did not do what it was told.
-#[derive(Debug, Error)]
-pub enum MockError {
-    /// There is no such session.
-    #[error("there is no session {session:?}; there is {known}{hint}")]
-    Session {
-        /// The name that was asked for.
-        session: String,
-        /// The names that there are.
-        known: String,
-        /// The nearest name, as the end of the sentence.
-        hint: String,
-    },
-    /// The gateway has stopped the session.
-    #[error("the session {0:?} is stopped; POST /api/sessions/{0}/start starts it")]
-    Stopped(String),
-    /// The world does not have that.
-    #[error(transparent)]
-    World(#[from] WorldError),
-    /// A node cannot be written as bytes, or bytes are no node.
-    #[error("{error}: {source}", source = error.source)]
-    Wire {
-        /// What is wrong.
-        error: WireError,
-    },
-}
-
-impl From<WireError> for MockError {
-    fn from(error: WireError) -> Self {
-        Self::Wire { error }
-    }
-}
-
-impl MockError {
-    fn unknown_session<'a>(session: &str, known: impl Iterator<Item = &'a String>) -> Self {
-        let known: Vec<&str> = known.map(String::as_str).collect();
-        Self::Session {
-            session: session.to_owned(),
-            hint: did_you_mean(session, known.iter().copied()),
-            known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
-        }
     }
 }
 

@@ -1,37 +1,32 @@
 //! Plays a scenario: waits for each step's time on the clock, and does it.
 
+mod app;
+mod expect;
+
 use std::{
-    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::{Body, to_bytes},
-    http::{Method, Request, StatusCode},
-};
-use host_sdk::{Activity, Clock, Gateway, Pace, SessionError, SessionSpec, VirtualClock};
+use axum::http::Method;
+use host_sdk::{Activity, Clock, Pace, SessionError, VirtualClock};
 use parking_lot::Mutex;
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{
     sync::oneshot,
     task::{AbortHandle, JoinSet},
     time::{Instant, timeout},
 };
-use tower::ServiceExt;
 
+pub(crate) use self::app::{App, outward};
+pub use self::{app::Answer, expect::Unmet};
 use crate::{
     delay::Delay,
     engine::{MockEngine, MockError},
-    scenario::{Action, Due, Expect, ExpectPresence, Scenario, Session},
+    scenario::{Action, Due, Scenario, Session},
     speed::Speed,
     world::Act,
 };
-
-/// The largest answer that is read in memory, in bytes.
-const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
 /// How many broken expectations are kept.
 const UNMET_LIMIT: usize = 1_000;
@@ -92,23 +87,6 @@ struct Hurry(AbortHandle);
 impl Drop for Hurry {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// An expectation of a scenario that did not hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unmet {
-    /// How long after the start.
-    pub at: Delay,
-    /// Where it is written: `file:line`.
-    pub source: String,
-    /// What was expected, and what was there.
-    pub message: String,
-}
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (at {}): {}", self.source, self.at, self.message)
     }
 }
 
@@ -184,23 +162,18 @@ impl Stage {
         let mut scenario = scenario.unwrap_or_else(same);
         if let Some(app) = self.app() {
             if scenario.sessions.is_empty() || scenario.sessions == [Session::new("default")] {
-                scenario.sessions = app.sessions.to_vec();
+                scenario.sessions = app.sessions().to_vec();
             }
-            for session in app.gateway.sessions() {
-                app.gateway.delete_session(&session).await;
-            }
+            app.delete_sessions().await;
         }
         let sessions = scenario.sessions.clone();
         mock.reset(Some(scenario)).await;
-        if let Some(app) = self.app() {
-            app.gateway.events().hurry();
-            for session in sessions {
-                let spec = SessionSpec::new(session.name).engine(session.engine);
-                app.gateway.create_session(spec).await?;
-            }
-        }
+        let created = match self.app() {
+            Some(app) => app.create_sessions(&sessions).await,
+            None => Ok(()),
+        };
         self.begin().await;
-        Ok(())
+        created
     }
 
     /// The expectations that did not hold.
@@ -339,87 +312,6 @@ impl Stage {
         }));
     }
 
-    /// What of an expectation does not hold.
-    async fn broken(&self, session: &str, expect: &Expect) -> Vec<String> {
-        let mut broken = Vec::new();
-        let subscribed =
-            |name: &str| self.mock().with_world(|world| world.is_subscribed(session, name));
-        for name in &expect.subscribed {
-            if !subscribed(name).unwrap_or_default() {
-                broken.push(format!("expected a subscription of {name}, found none"));
-            }
-        }
-        for name in &expect.unsubscribed {
-            if subscribed(name).unwrap_or_default() {
-                broken.push(format!("expected no subscription of {name}, found one"));
-            }
-        }
-        if let Some(status) = &expect.status {
-            let found = self.status(session).await.unwrap_or_else(|error| error);
-            if found != *status {
-                broken.push(format!("expected the session to be {status}, found {found}"));
-            }
-        }
-        if let Some(presence) = &expect.presence {
-            broken.extend(self.broken_presence(session, presence).await.err());
-        }
-        broken
-    }
-
-    async fn broken_presence(&self, session: &str, expect: &ExpectPresence) -> Result<(), String> {
-        let (chat, participant) = self
-            .mock()
-            .with_world(|world| {
-                let participant = world.participant_jid(&expect.chat, &expect.participant)?;
-                Ok::<_, crate::world::WorldError>((world.jid(&expect.chat)?, participant))
-            })
-            .map_err(|error| error.to_string())?;
-        let who = format!("{} in {}", expect.participant, expect.chat);
-        let expected = format!("expected {who} to be {}", expect.is.as_str());
-        // The API would wait for a session that is not ready, and the play with it.
-        let status = self.status(session).await?;
-        if status != "WORKING" {
-            return Err(format!("{expected}, but the session {session} is {status}"));
-        }
-        // All chats, for asking about one subscribes to it.
-        let all = self.ask(Method::GET, &format!("/api/{session}/presence")).await;
-        let all = all.map_err(|error| format!("{expected}, but {error}"))?;
-        let chats = all.as_array().map(Vec::as_slice).unwrap_or_default();
-        let chat = chats.iter().find(|it| it["id"] == outward(&chat));
-        let presences = chat.and_then(|it| it["presences"].as_array());
-        let found = presences
-            .and_then(|all| all.iter().find(|it| it["participant"] == outward(&participant)));
-        let is = found.and_then(|it| it["lastKnownPresence"].as_str()).unwrap_or("absent");
-        if is != expect.is.as_str() {
-            return Err(format!("{expected}, found {is}"));
-        }
-        let last_seen = found.map(|it| &it["lastSeen"]).filter(|it| !it.is_null());
-        match (expect.last_seen, last_seen) {
-            (Some(true), None) => Err(format!("expected {who} to have a last seen, found none")),
-            (Some(false), Some(found)) => {
-                Err(format!("expected {who} to have no last seen, found {found}"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A session's status, as the API says it.
-    async fn status(&self, session: &str) -> Result<String, String> {
-        let shown = self.ask(Method::GET, &format!("/api/sessions/{session}")).await?;
-        Ok(shown["status"].as_str().unwrap_or("without a status").to_owned())
-    }
-
-    /// What the application answers, when it is what was asked for.
-    async fn ask(&self, method: Method, path: &str) -> Result<Value, String> {
-        let app = self.app().ok_or("there is no application")?;
-        let Answer { status, body } = app.request(method.clone(), path, None).await;
-        if status.is_success() {
-            return Ok(body);
-        }
-        let why = body["message"].as_str().unwrap_or_default();
-        Err(format!("{method} {path} answers {status}: {why}"))
-    }
-
     fn not_met(&self, due: &Due<'_>, message: String) {
         let unmet = Unmet { at: due.at, source: due.source.to_owned(), message };
         tracing::warn!(at = %unmet.at, source = unmet.source, "{}", unmet.message);
@@ -453,69 +345,4 @@ fn each_session<'a>(scenario: &'a Scenario, due: Due<'a>) -> Vec<Due<'a>> {
     }
     let on = |session: &'a Session| Due { session: Some(&session.name), ..due.clone() };
     scenario.sessions.iter().map(on).collect()
-}
-
-/// A jid as WAHA writes it.
-pub(crate) fn outward(jid: &str) -> String {
-    match jid.split_once('@') {
-        Some((user, "s.whatsapp.net")) => {
-            format!("{}@c.us", user.split(':').next().unwrap_or(user))
-        }
-        _ => jid.to_owned(),
-    }
-}
-
-/// A gateway, and its HTTP interface called without a network.
-#[derive(Clone)]
-pub(crate) struct App {
-    gateway: Gateway,
-    router: Router,
-    /// The sessions of the start.
-    sessions: Arc<[Session]>,
-}
-
-impl App {
-    pub(crate) fn new(gateway: Gateway, sessions: Vec<Session>) -> Self {
-        Self { router: gateway.router_without_key(), gateway, sessions: sessions.into() }
-    }
-
-    pub(crate) async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
-        let body = match body {
-            Some(body) => {
-                request = request.header("Content-Type", "application/json");
-                Body::from(body.to_string())
-            }
-            None => Body::empty(),
-        };
-        let Ok(request) = request.body(body) else {
-            return Answer { status: StatusCode::BAD_REQUEST, body: Value::Null };
-        };
-        let Ok(response) = self.router.clone().oneshot(request).await;
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), ANSWER_LIMIT).await.unwrap_or_default();
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
-            if bytes.is_empty() {
-                Value::Null
-            } else {
-                Value::String(String::from_utf8_lossy(&bytes).into_owned())
-            }
-        });
-        Answer { status, body }
-    }
-}
-
-impl fmt::Debug for App {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").finish_non_exhaustive()
-    }
-}
-
-/// What a gateway answered.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The body: JSON, or a text where it is none, or null where there is none.
-    pub body: Value,
 }

@@ -4,18 +4,21 @@
 //! ([`World::act`]) or what a session sends ([`World::receive`]), and answers with the stanzas that
 //! WhatsApp would send for it, each to one session. What a session sees follows [`Rules`].
 
+mod error;
 mod people;
 mod rules;
+mod stanza;
 
 use indexmap::{IndexMap, IndexSet};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use thiserror::Error;
 
+pub use error::WorldError;
 pub use people::{Addressing, Contact, Does, Group, Visibility};
 pub use rules::Rules;
 
+use self::stanza::{gone, message_stanza};
 use crate::{nearest::did_you_mean, wire::Node};
 
 /// Everybody, and every connection to them.
@@ -454,64 +457,6 @@ impl World {
             WorldError::Unknown { name: name.to_owned(), hint: did_you_mean(name, known) }
         })
     }
-}
-
-/// Why something cannot happen in the world.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum WorldError {
-    /// Nobody has that name.
-    #[error("nobody is called {name:?}{hint}")]
-    Unknown {
-        /// The name.
-        name: String,
-        /// The nearest name, as the end of the sentence.
-        hint: String,
-    },
-    /// A group does nothing by itself.
-    #[error("{0:?} is a group, and only contacts do something")]
-    NotAContact(String),
-    /// A contact is no place to do something in.
-    #[error("{0:?} is a contact; the chat with a contact is what is meant when no group is named")]
-    NotAGroup(String),
-    /// Being online is no matter of a chat.
-    #[error("nobody is online or offline in a group; leave the group out")]
-    NotInAChat,
-    /// The contact is not in that group.
-    #[error("{who:?} is no participant of the group {group:?}")]
-    NotInGroup {
-        /// The contact.
-        who: String,
-        /// The group.
-        group: String,
-    },
-}
-
-fn gone(jid: &str, last: &str) -> Node {
-    Node::new("presence").attr("from", jid).attr("type", "unavailable").attr("last", last)
-}
-
-fn message_stanza(
-    contact: &Contact,
-    name: &str,
-    group: Option<&Group>,
-    id: &str,
-    text: Option<&str>,
-    now: u64,
-) -> Node {
-    let stanza = Node::new("message");
-    let stanza = match group {
-        Some(group) => {
-            stanza.attr("from", group.jid()).attr("participant", contact.jid_as(group.addressing))
-        }
-        None => stanza.attr("from", contact.jid()),
-    };
-    stanza
-        .attr("id", id)
-        .attr("t", now.to_string())
-        .attr("type", "text")
-        // An @ would make an id of it.
-        .attr("notify", contact.name.as_deref().unwrap_or(name).replace('@', ""))
-        .child(Node::new("body").text(text.unwrap_or("hello")))
 }
 
 fn user_of(id: &str) -> &str {
