@@ -3,8 +3,12 @@
 //! A clock that is stepped must not move on before what its last step woke has run. [`Activity`]
 //! counts the tracked tasks that are runnable: woken and not yet polled, or being polled. A task that
 //! sleeps, or waits for a socket, does not count.
+//!
+//! A simulation must also be the same each time, however many threads there are: there tasks take
+//! turns ([`Activity::in_turns`]), one at a time and in the order in which they were woken.
 
 use std::{
+    collections::VecDeque,
     fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
@@ -16,6 +20,7 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// A count of runnable tasks. Cheap to clone; clones share the count.
@@ -29,6 +34,7 @@ struct Count {
     runnable: AtomicI64,
     idle: Notify,
     alone: Notify,
+    turns: Option<Turns>,
 }
 
 /// What a task adds that waits for the others ([`Activity::alone`]): it counts as runnable, too.
@@ -52,17 +58,45 @@ impl Activity {
         Self::default()
     }
 
-    /// Counts `task` whenever it is runnable, from now until it ends or is dropped.
+    /// A count whose tasks run one at a time, in the order in which they were woken: the same causes
+    /// have the same effects, however many threads there are.
+    #[must_use]
+    pub fn in_turns() -> Self {
+        Self(Arc::new(Count { turns: Some(Turns::default()), ..Count::default() }))
+    }
+
+    /// Counts `task` whenever it is runnable, from now until it ends or is dropped. It is to be spawned
+    /// at once: it has its place among those that take turns from now on.
     pub fn track<T: 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
+        self.tracked(task, self.0.turns.is_some())
+    }
+
+    /// Counts a part of a task, which takes no turns of its own: it runs when the whole does.
+    pub fn track_part<T: 'static>(
+        &self,
+        part: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        self.tracked(part, false)
+    }
+
+    fn tracked<T: 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+        takes_turns: bool,
+    ) -> impl Future<Output = T> + Send + 'static {
         self.0.add(1);
         let state = Arc::new(Task {
             count: self.0.clone(),
+            takes_turns,
             phase: AtomicU8::new(RUNNABLE),
             outer: AtomicWaker::new(),
         });
+        if let Some(turns) = state.turns() {
+            turns.enter(&state);
+        }
         // When a task has used up its turn, tokio puts its wakes off to where they are not counted.
         // A tracked task gives way by itself instead: see [`give_way`].
         let task = Box::pin(tokio::task::unconstrained(task));
@@ -133,8 +167,60 @@ const ENDED: u8 = 2;
 
 struct Task {
     count: Arc<Count>,
+    takes_turns: bool,
     phase: AtomicU8,
     outer: AtomicWaker,
+}
+
+impl Task {
+    /// What it takes turns in.
+    fn turns(&self) -> Option<&Turns> {
+        self.count.turns.as_ref().filter(|_| self.takes_turns)
+    }
+}
+
+/// The runnable tasks in the order of their turns. The first one runs, or is about to.
+#[derive(Default)]
+struct Turns(Mutex<VecDeque<Arc<Task>>>);
+
+impl Turns {
+    fn enter(&self, task: &Arc<Task>) {
+        let mut queue = self.0.lock();
+        queue.push_back(task.clone());
+        let first = queue.len() == 1;
+        drop(queue);
+        if first {
+            task.outer.wake();
+        }
+    }
+
+    fn is_first(&self, task: &Arc<Task>) -> bool {
+        self.0.lock().front().is_some_and(|first| Arc::ptr_eq(first, task))
+    }
+
+    /// Ends the turn of the first one.
+    fn pass_on(&self) {
+        let mut queue = self.0.lock();
+        let done = queue.pop_front();
+        let next = queue.front().cloned();
+        drop(queue);
+        drop(done);
+        if let Some(next) = next {
+            next.outer.wake();
+        }
+    }
+
+    /// Takes out a task that is no more.
+    fn remove(&self, task: &Arc<Task>) {
+        let was_first = self.is_first(task);
+        let mut queue = self.0.lock();
+        queue.retain(|waiting| !Arc::ptr_eq(waiting, task));
+        let next = queue.front().cloned().filter(|_| was_first);
+        drop(queue);
+        if let Some(next) = next {
+            next.outer.wake();
+        }
+    }
 }
 
 impl Wake for Task {
@@ -148,7 +234,12 @@ impl Wake for Task {
         if woken.is_ok() {
             self.count.add(1);
         }
-        self.outer.wake();
+        match self.turns() {
+            None => self.outer.wake(),
+            Some(turns) if woken.is_ok() => turns.enter(self),
+            // It has its place already.
+            Some(_) => {}
+        }
     }
 }
 
@@ -164,6 +255,11 @@ impl<T> Future for Tracked<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         self.state.outer.register(cx.waker());
         let state = self.state.clone();
+        if state.turns().is_some_and(|turns| !turns.is_first(&state)) {
+            // It is woken when its turn comes; if it has no place among the others, it gets one.
+            state.wake_by_ref();
+            return Poll::Pending;
+        }
         // The poll itself counts, so that the count cannot touch zero between a wake and its work.
         state.count.add(1);
         let _polling = Polling(&state);
@@ -180,6 +276,9 @@ struct Polling<'a>(&'a Task);
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
         self.0.count.add(-1);
+        if let Some(turns) = self.0.turns() {
+            turns.pass_on();
+        }
     }
 }
 
@@ -187,6 +286,9 @@ impl<T> Drop for Tracked<T> {
     fn drop(&mut self) {
         if self.state.phase.swap(ENDED, Ordering::SeqCst) == RUNNABLE {
             self.state.count.add(-1);
+            if let Some(turns) = self.state.turns() {
+                turns.remove(&self.state);
+            }
         }
     }
 }
@@ -285,6 +387,51 @@ mod tests {
             }
         });
         tokio::spawn(player).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn tasks_that_take_turns_run_one_at_a_time_in_the_order_of_their_wakes() {
+        let activity = Activity::in_turns();
+        let log = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+        for name in 0..50 {
+            let (log, gate) = (log.clone(), gate.clone());
+            tokio::spawn(activity.track(async move {
+                gate.notified().await;
+                for round in 0..3 {
+                    log.lock().push((round, name));
+                    give_way().await;
+                }
+            }));
+        }
+        activity.idle().await;
+        tokio::spawn(activity.track(async move { gate.notify_waiters() }));
+        activity.idle().await;
+        let expected = (0..3).flat_map(|round| (0..50).map(move |name| (round, name)));
+        assert_eq!(*log.lock(), expected.collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_or_is_dropped_in_its_turn_leaves_it_to_the_next() {
+        let activity = Activity::in_turns();
+        let waiting = activity.track(std::future::pending::<()>());
+        let panics = activity.track(async { panic!("a test") });
+        let last = activity.track(async { 7 });
+        drop(waiting);
+        assert!(tokio::spawn(panics).await.is_err());
+        assert_eq!(last.await, 7);
+        assert!(activity.idle().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_task_runs_in_the_turn_of_the_whole() {
+        let activity = Activity::in_turns();
+        let inner = activity.clone();
+        let whole = tokio::spawn(activity.track(async move {
+            inner.track_part(async { give_way().await }).await;
+        }));
+        whole.await.unwrap();
+        assert!(activity.idle().now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -189,7 +189,7 @@ impl Endpoint {
     async fn answer(self, request: Request) -> Result<Response, HttpError> {
         let request = self.read(request).await?;
         let plugin = self.plugin;
-        let answer = self.gateway.activity.track(async move { plugin.handle(request).await });
+        let answer = self.gateway.activity.track_part(async move { plugin.handle(request).await });
         into_http(answer.await?)
     }
 

@@ -6,6 +6,7 @@ mod config;
 mod queue;
 
 use std::{
+    pin::pin,
     slice,
     sync::{
         Arc, Weak,
@@ -18,7 +19,7 @@ use host_abi::abi::EmissionAbi;
 use indexmap::IndexMap;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 
 pub use self::config::{IgnoreConfig, SessionConfig};
 use crate::{
@@ -181,7 +182,9 @@ pub(crate) struct Session {
     gateway: Weak<Shared>,
     config: RwLock<SessionConfig>,
     facts: RwLock<Facts>,
-    status: watch::Sender<SessionStatus>,
+    status: RwLock<SessionStatus>,
+    /// Told of each change of the status; who waits is woken in the order in which they came.
+    status_changed: Notify,
     queue: mpsc::Sender<Job>,
     /// Counts the starts; events of an earlier one are dropped.
     started: AtomicU64,
@@ -219,7 +222,8 @@ impl Session {
                 statuses: vec![(SessionStatus::Stopped, now_ms)],
                 envelope: Arc::new(envelope),
             }),
-            status: watch::Sender::new(SessionStatus::Stopped),
+            status: RwLock::new(SessionStatus::Stopped),
+            status_changed: Notify::new(),
             queue,
             started: AtomicU64::new(0),
             last_activity_ms: AtomicU64::new(0),
@@ -237,7 +241,7 @@ impl Session {
     }
 
     pub(crate) fn status(&self) -> SessionStatus {
-        *self.status.borrow()
+        *self.status.read()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -276,16 +280,23 @@ impl Session {
 
     /// Waits until the session works or is stopped, at most `patience` by the gateway's clock.
     pub(crate) async fn wait_until_working(&self, patience: Duration) -> SessionStatus {
-        let mut status = self.status.subscribe();
-        let Some(gateway) = self.gateway.upgrade() else { return self.status() };
-        let settled = |status: &SessionStatus| {
-            matches!(status, SessionStatus::Working | SessionStatus::Stopped)
-        };
-        if settled(&status.borrow()) {
+        let settled = || matches!(self.status(), SessionStatus::Working | SessionStatus::Stopped);
+        let Some(gateway) = self.gateway.upgrade().filter(|_| !settled()) else {
             return self.status();
-        }
+        };
+        let settles = async {
+            loop {
+                let mut changed = pin!(self.status_changed.notified());
+                changed.as_mut().enable();
+                if settled() {
+                    return;
+                }
+                changed.await;
+            }
+        };
         tokio::select! {
-            _ = status.wait_for(settled) => {}
+            biased;
+            () = settles => {}
             () = gateway.clock.sleep(patience) => {}
         }
         self.status()
@@ -371,10 +382,10 @@ impl Session {
     }
 
     pub(crate) fn set_status(&self, status: SessionStatus) {
-        let changed = self.status.send_if_modified(|now| std::mem::replace(now, status) != status);
-        if !changed {
+        if std::mem::replace(&mut *self.status.write(), status) == status {
             return;
         }
+        self.status_changed.notify_waiters();
         let Some(gateway) = self.gateway.upgrade() else { return };
         let statuses: Vec<Value> = {
             let statuses = &mut self.facts.write().statuses;

@@ -86,10 +86,11 @@ impl MockEngine {
     /// An engine on a stepped clock of its own, which stands at the scenario's start.
     pub fn new(scenario: &Scenario, seed: u64) -> Self {
         let start_ms = scenario.start_ms(Pace::Stepped);
-        Self::on(scenario, seed, VirtualClock::stepped(start_ms), Activity::new())
+        Self::on(scenario, seed, VirtualClock::stepped(start_ms), Activity::in_turns())
     }
 
-    /// An engine on a clock that others share; `activity` is the gateway's.
+    /// An engine on a clock that others share; `activity` is the gateway's. Where its tasks take turns
+    /// ([`Activity::in_turns`]), the same seed and scenario give the same events on any threads.
     pub fn on(scenario: &Scenario, seed: u64, clock: VirtualClock, activity: Activity) -> Self {
         let now_ms = clock.now_ms();
         let mut links = IndexMap::new();

@@ -238,7 +238,7 @@ impl Stage {
         }
         self.0.play.lock().over = true;
         drop((begun, leash));
-        subscriptions.join_all().await;
+        while subscriptions.join_next().await.is_some() {}
     }
 
     /// Waits for a time. A clock may be faster than this machine; others get their turn all the same.

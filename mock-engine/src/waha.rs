@@ -206,7 +206,7 @@ impl MockWahaBuilder {
             Pace::Stepped => VirtualClock::stepped(start_ms),
             Pace::Running { speed } => VirtualClock::running(start_ms, speed),
         };
-        let mock = MockEngine::on(&scenario, seed, clock.clone(), Activity::new());
+        let mock = MockEngine::on(&scenario, seed, clock.clone(), Activity::in_turns());
         let stage = Stage::new(mock.clone(), self.speed);
         let mut builder = Gateway::builder()
             .clock(Arc::new(clock))

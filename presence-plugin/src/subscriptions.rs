@@ -4,16 +4,19 @@
 //! began it is dropped. It ends when the engine has answered or, if somebody waits for it, when
 //! the first update has come or the wait is over.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use foldhash::fast::RandomState;
 use host_abi::{ErrorKind, PluginError};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::{
     context::{Context, Session},
@@ -42,10 +45,32 @@ struct Key {
 
 #[derive(Debug)]
 struct Flight {
-    phase: watch::Sender<Phase>,
+    phase: Mutex<Phase>,
+    /// Told of each change of the phase; who waits is woken in the order in which they came.
+    phase_changed: Notify,
     /// Somebody wants the first update, not the subscription only.
     awaits_news: AtomicBool,
     news: Notify,
+}
+
+impl Flight {
+    fn set_phase(&self, phase: Phase) {
+        *self.phase.lock() = phase;
+        self.phase_changed.notify_waiters();
+    }
+
+    /// Waits for a phase of which `is_it` holds.
+    async fn reaches(&self, is_it: impl Fn(&Phase) -> bool) -> Phase {
+        loop {
+            let mut changed = pin!(self.phase_changed.notified());
+            changed.as_mut().enable();
+            let phase = self.phase.lock().clone();
+            if is_it(&phase) {
+                return phase;
+            }
+            changed.await;
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -63,12 +88,10 @@ pub(crate) async fn subscribe(
     chat: &Jid<'_>,
 ) -> Result<(), PluginError> {
     let joined = join(context, session, chat, Wish::Subscription)?;
-    let Some(mut phase) = joined else { return Ok(()) };
-    let reached = phase.wait_for(|phase| !matches!(phase, Phase::Asking)).await;
-    match reached.as_deref() {
-        Ok(Phase::Over(result)) => result.clone(),
-        Ok(_) => Ok(()),
-        Err(_) => Err(cut_short()),
+    let Some(flight) = joined else { return Ok(()) };
+    match flight.reaches(|phase| !matches!(phase, Phase::Asking)).await {
+        Phase::Over(result) => result,
+        Phase::Asking | Phase::Waiting => Ok(()),
     }
 }
 
@@ -83,11 +106,10 @@ pub(crate) async fn subscribe_for_news(
         return Ok(());
     }
     let joined = join(context, session, chat, Wish::News)?;
-    let Some(mut phase) = joined else { return Ok(()) };
-    let reached = phase.wait_for(|phase| matches!(phase, Phase::Over(_))).await;
-    match reached.as_deref() {
-        Ok(Phase::Over(result)) => result.clone(),
-        _ => Err(cut_short()),
+    let Some(flight) = joined else { return Ok(()) };
+    match flight.reaches(|phase| matches!(phase, Phase::Over(_))).await {
+        Phase::Over(result) => result,
+        Phase::Asking | Phase::Waiting => Err(cut_short()),
     }
 }
 
@@ -118,14 +140,14 @@ fn join(
     name: &str,
     chat: &Jid<'_>,
     wish: Wish,
-) -> Result<Option<watch::Receiver<Phase>>, PluginError> {
+) -> Result<Option<Arc<Flight>>, PluginError> {
     let session = context.session(name);
     let connection = session.connection();
     let key = Key { session: name.to_owned(), connection, chat: chat.to_string() };
     let mut flights = context.subscriptions.flights.lock();
     if let Some(flight) = flights.get(&key) {
         flight.awaits_news.fetch_or(wish == Wish::News, Ordering::SeqCst);
-        return Ok(Some(flight.phase.subscribe()));
+        return Ok(Some(flight.clone()));
     }
     // Whoever ends a flight has marked the chat before, so that no second one begins here.
     if wish == Wish::News && session.state.read().is_subscribed(chat) {
@@ -137,17 +159,17 @@ fn join(
         return Err(PluginError::new(ErrorKind::UNAVAILABLE, message));
     }
     let flight = Arc::new(Flight {
-        phase: watch::Sender::new(Phase::Asking),
+        phase: Mutex::new(Phase::Asking),
+        phase_changed: Notify::new(),
         awaits_news: AtomicBool::new(wish == Wish::News),
         news: Notify::new(),
     });
-    let phase = flight.phase.subscribe();
     flights.insert(key.clone(), flight.clone());
     context.subscriptions.count.store(flights.len(), Ordering::SeqCst);
     drop(flights);
-    let landing = Landing { context: context.clone(), key, flight };
+    let landing = Landing { context: context.clone(), key, flight: flight.clone() };
     context.host.spawn("subscribe", landing.fly(session));
-    Ok(Some(phase))
+    Ok(Some(flight))
 }
 
 /// A flight's way, and its end even if the task is dropped halfway.
@@ -195,7 +217,7 @@ impl Landing {
             Jid::parse(&self.key.chat).is_ok_and(|chat| session.state.read().has_news(&chat));
         let waits = !has_news && self.flight.awaits_news.load(Ordering::SeqCst);
         if waits {
-            self.flight.phase.send_replace(Phase::Waiting);
+            self.flight.set_phase(Phase::Waiting);
         }
         waits
     }
@@ -205,13 +227,14 @@ impl Landing {
         let mut flights = subscriptions.flights.lock();
         flights.swap_remove(&self.key);
         subscriptions.count.store(flights.len(), Ordering::SeqCst);
-        self.flight.phase.send_replace(Phase::Over(result));
+        self.flight.set_phase(Phase::Over(result));
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        if !matches!(*self.flight.phase.borrow(), Phase::Over(_)) {
+        let over = matches!(*self.flight.phase.lock(), Phase::Over(_));
+        if !over {
             self.end(Err(cut_short()));
         }
     }

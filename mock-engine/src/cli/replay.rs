@@ -115,6 +115,9 @@ async fn replay(args: &Args) -> Result<ExitCode> {
     }
     waha.engine().settled().await;
     bar.finish_and_clear();
+    // What ends with the program is no part of the play.
+    printer.end();
+    waha.engine().stop_playing().await;
     waha.gateway().shutdown(Duration::from_secs(10)).await;
     printer.finish()?;
     let took = started.elapsed();
@@ -173,6 +176,7 @@ enum Form {
 struct State {
     out: BufWriter<io::Stdout>,
     failed: Option<io::Error>,
+    over: bool,
     events: u64,
     sent: u64,
 }
@@ -185,12 +189,15 @@ impl Printer {
             _ => Form::Text,
         };
         let out = BufWriter::new(io::stdout());
-        let state = Mutex::new(State { out, failed: None, events: 0, sent: 0 });
+        let state = Mutex::new(State { out, failed: None, over: false, events: 0, sent: 0 });
         Self { state, start_ms, form }
     }
 
     fn print(&self, happened: &Happened) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.over {
+            return;
+        }
         match happened.heard {
             Heard::Event(_) => state.events += 1,
             Heard::Sent(_) => state.sent += 1,
@@ -205,6 +212,11 @@ impl Printer {
         {
             state.failed = Some(error);
         }
+    }
+
+    /// Prints and counts nothing that happens from now on.
+    fn end(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).over = true;
     }
 
     /// Whether whoever reads has gone.

@@ -8,8 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
 use host_sdk::{ApiKey, SHUTDOWN_GRACE, SessionError, is_session_name};
-use mock_engine::{MockWaha, Scenario, Speed, scenario::Session};
+use mock_engine::{
+    MockWaha, Scenario, Speed,
+    scenario::{ENGINES, Session},
+};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
 use super::{signals::Signals, usage};
@@ -55,7 +59,7 @@ pub(super) struct Args {
     session: Vec<String>,
 
     /// The engine of the sessions given with --session, or of all; the plugin works with NOWEB only
-    #[arg(long, value_name = "NAME", value_parser = ["NOWEB", "WEBJS"])]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(ENGINES))]
     engine: Option<String>,
 
     /// The key that callers show in X-Api-Key; plain, or sha512:HEX
