@@ -1,14 +1,18 @@
 //! What every request and every event works with.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use foldhash::fast::RandomState;
 use host_abi::{ErrorKind, Host, PluginError, Snapshot};
 use indexmap::IndexMap;
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use crate::{
     config::Config,
@@ -31,13 +35,25 @@ pub(crate) struct Context {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) state: RwLock<State>,
-    /// Counts the changes of the connection: work for an earlier connection sees that it is late.
+    /// The number of the present connection: work for an earlier one sees that it is late.
     connection: AtomicU64,
+    connection_changed: Notify,
+}
+
+/// The number of a connection that there never was, in any session: one that was deleted and came again
+/// has nothing to do with what was on its way before.
+fn new_connection() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::SeqCst) + 1
 }
 
 impl Session {
     fn new(state: State) -> Self {
-        Self { state: RwLock::new(state), connection: AtomicU64::new(0) }
+        Self {
+            state: RwLock::new(state),
+            connection: AtomicU64::new(new_connection()),
+            connection_changed: Notify::new(),
+        }
     }
 
     /// The number of the present connection.
@@ -47,7 +63,19 @@ impl Session {
 
     /// Notes that the connection has changed; all work for the one before is late.
     pub(crate) fn change_connection(&self) -> u64 {
-        self.connection.fetch_add(1, Ordering::SeqCst) + 1
+        let connection = new_connection();
+        self.connection.store(connection, Ordering::SeqCst);
+        self.connection_changed.notify_waiters();
+        connection
+    }
+
+    /// Waits until the connection of this number is over.
+    pub(crate) async fn connection_ends(&self, connection: u64) {
+        let mut changed = pin!(self.connection_changed.notified());
+        changed.as_mut().enable();
+        if self.connection() == connection {
+            changed.await;
+        }
     }
 }
 

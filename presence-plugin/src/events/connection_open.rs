@@ -42,7 +42,12 @@ impl Round {
         let mut is_first = true;
         for chat in chats.iter().filter_map(|chat| Jid::parse(chat).ok()) {
             if !is_first {
-                self.context.host.sleep(self.context.config.resubscribe_pause()).await;
+                let pause = self.context.host.sleep(self.context.config.resubscribe_pause());
+                tokio::select! {
+                    biased;
+                    () = self.session.connection_ends(self.connection) => return,
+                    () = pause => {}
+                }
             }
             is_first = false;
             if self.session.connection() != self.connection {
