@@ -227,3 +227,18 @@ fn a_chat_with_news_whose_subscription_is_refused_is_refused() {
     let error = desk.try_call(chat_request(GET_CHAT, "777")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ENGINE);
 }
+
+#[test]
+fn a_session_that_comes_again_joins_no_subscription_of_the_one_before() {
+    let desk = Desk::new();
+    desk.fake.delay_engine(Duration::from_secs(60));
+    let mut before = Box::pin(desk.ask(chat_request(SUBSCRIBE, "777")));
+    assert!(before.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    desk.fake.advance(Duration::from_secs(1));
+    desk.event("session.forgotten", "{}").unwrap();
+    desk.fake.delay_engine(Duration::ZERO);
+    let started = desk.now_ms();
+    desk.subscribe("777").unwrap();
+    assert_eq!(desk.now_ms(), started, "it does not wait for the answer to the other");
+    assert_eq!(desk.subscribed(), [JID, JID]);
+}
