@@ -205,15 +205,19 @@ impl MockEngine {
         let mut wait = pause();
         async move {
             while period.over.run_until_cancelled(wait).await.is_some() {
-                // One that the gateway stopped has no connection to lose, but may have one again.
-                let _ = engine.connection(&session, Switch::Close, fault.code).await;
-                // When the fault ends meanwhile, the connection is there again.
-                let away = engine.clock().sleep(fault.away.duration());
-                period.over.run_until_cancelled(away).await;
-                if period.life.is_cancelled() {
-                    return;
+                // One that is closed has no connection to lose, but may have one again.
+                if engine.with_world(|world| world.is_connected(&session)) {
+                    let _ = engine.connection(&session, Switch::Close, fault.code).await;
+                    let Ok(link) = engine.link(&session) else { return };
+                    let closed = link.connection();
+                    // When the fault ends meanwhile, the connection is there again.
+                    let away = engine.clock().sleep(fault.away.duration());
+                    period.over.run_until_cancelled(away).await;
+                    // Unless somebody else has opened or closed it.
+                    if !closed.is_cancelled() && !period.life.is_cancelled() {
+                        let _ = engine.connection(&session, Switch::Open, fault.code).await;
+                    }
                 }
-                let _ = engine.connection(&session, Switch::Open, fault.code).await;
                 wait = pause();
             }
         }

@@ -210,6 +210,30 @@ async fn a_connection_that_is_lost_for_a_while_is_there_again_when_the_fault_end
 }
 
 #[tokio::test]
+async fn a_fault_opens_only_the_connection_that_it_closed() {
+    let waha = waha().await;
+    let connection = "/mock/sessions/default/connection";
+    let fault = json!({ "disconnect": { "every": "10s", "away": "5s" } });
+    set(&waha, fault.clone()).await;
+    let seen = watch(&waha);
+    let connections = |seen: Vec<String>| -> Vec<String> {
+        seen.into_iter().filter(|it| it.ends_with("open") || it.ends_with("close")).collect()
+    };
+    // Started again while it was away: it was lost once, and is there once.
+    waha.advance("11s".parse().unwrap()).await;
+    for call in ["stop", "start"] {
+        assert_eq!(waha.post(&format!("/api/sessions/default/{call}"), None).await.status, 201);
+    }
+    waha.advance("13s".parse().unwrap()).await;
+    assert_eq!(connections(taken(&seen)), ["10 close", "11 open"]);
+    // What a test closes stays closed.
+    assert_eq!(waha.post(connection, json!({ "state": "close", "code": 401 })).await.status, 200);
+    taken(&seen);
+    waha.advance("1m".parse().unwrap()).await;
+    assert_eq!(connections(taken(&seen)), [""; 0]);
+}
+
+#[tokio::test]
 async fn nothing_of_before_a_reset_happens_after_it() {
     let waha = waha().await;
     let first = waha.get("/mock").await.body;
