@@ -4,6 +4,7 @@ mod app;
 mod expect;
 
 use std::{
+    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use host_sdk::{Activity, Clock, Pace, SessionError, VirtualClock};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
-    sync::oneshot,
+    sync::{Notify, oneshot},
     task::{AbortHandle, JoinSet},
     time::{Instant, timeout},
 };
@@ -57,6 +58,8 @@ struct Inner {
     /// Moves the clock on, at [`Speed::Max`].
     hurry: Mutex<Option<Hurry>>,
     play: Mutex<Play>,
+    /// Told whenever the play comes to its next step, or ends.
+    came_on: Notify,
     /// One reset at a time.
     resetting: tokio::sync::Mutex<()>,
 }
@@ -66,17 +69,35 @@ struct Inner {
 struct Play {
     /// When it began, in Unix milliseconds of the clock.
     start_ms: u64,
+    /// When the step is due that it waits for or takes, likewise; none when it is over or was ended.
+    due_ms: Option<u64>,
     steps: u64,
     over: bool,
     unmet: Vec<Unmet>,
 }
 
 /// Holds the clock to the play, as long as it lasts.
-struct Leash<'a>(&'a VirtualClock);
+struct Leash<'a>(&'a Inner);
+
+impl Leash<'_> {
+    /// The play has come to a step that is due at this time.
+    fn come_to(&self, due_ms: u64) {
+        self.0.mock.clock().hold_at(Some(due_ms.saturating_add(AHEAD_MS)));
+        self.0.come_to(Some(due_ms));
+    }
+}
 
 impl Drop for Leash<'_> {
     fn drop(&mut self) {
-        self.0.hold_at(None);
+        self.0.mock.clock().hold_at(None);
+        self.0.come_to(None);
+    }
+}
+
+impl Inner {
+    fn come_to(&self, due_ms: Option<u64>) {
+        self.play.lock().due_ms = due_ms;
+        self.came_on.notify_waiters();
     }
 }
 
@@ -98,6 +119,7 @@ impl Stage {
             speed,
             hurry: Mutex::default(),
             play: Mutex::default(),
+            came_on: Notify::new(),
             resetting: tokio::sync::Mutex::default(),
         }))
     }
@@ -176,6 +198,21 @@ impl Stage {
         created
     }
 
+    /// Waits until all that was due by now has happened and been applied: a clock that is faster than the
+    /// machine is ahead of the play.
+    pub(crate) async fn settled(&self) {
+        let now_ms = self.mock().now_ms();
+        loop {
+            let mut came_on = pin!(self.0.came_on.notified());
+            came_on.as_mut().enable();
+            if self.0.play.lock().due_ms.is_none_or(|due_ms| due_ms > now_ms) {
+                break;
+            }
+            came_on.await;
+        }
+        self.mock().settled().await;
+    }
+
     /// The expectations that did not hold.
     pub(crate) fn unmet(&self) -> Vec<Unmet> {
         self.0.play.lock().unmet.clone()
@@ -213,7 +250,7 @@ impl Stage {
         }
         let start_ms = mock.now_ms();
         self.0.play.lock().start_ms = start_ms;
-        let leash = Leash(mock.clock());
+        let leash = Leash(&self.0);
         let mut begun = Some(begun);
         let mut stretch = Instant::now();
         let ends = scenario.duration.map(Delay::as_millis);
@@ -226,7 +263,7 @@ impl Stage {
                 let _ = begun.send(());
             }
             let time_ms = start_ms.saturating_add(due.at.as_millis());
-            leash.0.hold_at(Some(time_ms.saturating_add(AHEAD_MS)));
+            leash.come_to(time_ms);
             self.wait(time_ms, &mut stretch).await;
             for due in each_session(&scenario, due) {
                 if let Err(error) = self.step(&scenario, &due, &mut subscriptions).await {

@@ -112,7 +112,7 @@ impl MockWaha {
     /// Moves the clock on; answers when all that fell due has been applied.
     pub async fn advance(&self, by: Delay) {
         self.engine().clock().advance(by.duration(), self.gateway.activity()).await;
-        self.engine().settled().await;
+        self.stage.settled().await;
     }
 
     /// The expectations of the scenario that did not hold so far.

@@ -60,7 +60,7 @@ pub(super) async fn set(
         (Mode::Stepped, None) => Speed::Stepped,
         (Mode::Max, None) => Speed::Max,
     });
-    stage.mock().settled().await;
+    stage.settled().await;
     Ok(Json(json(&stage)))
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn advance(
     let AdvanceBody { by } = read(request, r#"{"by":"25s"}"#).await?;
     let mock = stage.mock();
     mock.clock().advance(by.duration(), mock.activity()).await;
-    mock.settled().await;
+    stage.settled().await;
     let mut json = json(&stage);
     json["unmet"] = json!(stage.unmet());
     Ok(Json(json))

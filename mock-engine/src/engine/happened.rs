@@ -92,6 +92,13 @@ impl Log {
         kept.events.iter().filter(|(of, _)| of == session).map(|(_, event)| event.clone()).collect()
     }
 
+    /// Forgets a session that is no more.
+    pub(super) fn forget(&self, session: &str) {
+        let kept = &mut *self.kept.lock();
+        kept.events.retain(|(of, _)| of != session);
+        kept.bytes = kept.events.iter().map(|(_, event)| event.size()).sum();
+    }
+
     pub(super) fn observe(&self, observer: Observer) {
         self.observers.lock().push(observer);
     }

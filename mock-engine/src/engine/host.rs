@@ -60,6 +60,7 @@ impl MockEngine {
         if let Some(link) = state.links.shift_remove(session) {
             link.end();
         }
+        self.0.log.forget(session);
         state.world.remove_session(session);
     }
 

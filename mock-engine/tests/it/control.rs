@@ -254,6 +254,10 @@ async fn a_deleted_session_leaves_nothing_behind() {
     let (status, _) = call(&waha, Method::DELETE, "/api/sessions/another", Value::Null).await;
     assert_eq!(status, 200);
     assert_eq!(waha.get("/mock/sessions/another/journal").await.status, 404);
+    post(&waha, "/api/sessions", json!({ "name": "another" })).await;
+    let heard = waha.get("/mock/sessions/another/events").await.body;
+    assert_eq!(heard["events"].as_array().map(Vec::len), Some(1), "it opened once: {heard}");
+    call(&waha, Method::DELETE, "/api/sessions/another", Value::Null).await;
     assert_eq!(waha.get("/mock").await.body, before);
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
-use mock_engine::{MockWaha, Scenario, Speed, engine::Heard, noweb::Event};
+use mock_engine::{Delay, MockWaha, Scenario, Speed, engine::Heard, noweb::Event};
 use serde_json::{Value, json};
 
 use super::{PEOPLE, waha};
@@ -301,6 +301,14 @@ async fn a_clock_that_is_faster_than_the_machine_leaves_everybody_their_turn() {
         waha.engine().contact("bob").types().await.unwrap();
         assert_eq!(waha.get("/api/default/presence").await.status, 200);
         waha.advance("1s".parse().unwrap()).await;
+        // A step every millisecond from the start on: all that was due when the clock stood was taken.
+        let stepped = json!({ "mode": "stepped" });
+        waha.request(Method::PUT, "/mock/clock", Some(&stepped)).await;
+        let play = waha.get("/mock").await.body["play"].clone();
+        let at: Delay = play["at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(play["steps"].as_u64(), Some(at.as_millis() + 1));
+        let real = json!({ "mode": "real", "speed": 1e6 });
+        waha.request(Method::PUT, "/mock/clock", Some(&real)).await;
     }
     let max = json!({ "mode": "max" });
     let answer = waha.request(Method::PUT, "/mock/clock", Some(&max)).await;
