@@ -245,9 +245,9 @@ impl MockEngine {
     /// Fails when there is no such session.
     pub fn set_faults(&self, session: &str, faults: &Faults) -> Result<(), MockError> {
         let link = self.link(session)?;
-        let period = link.set_faults(faults.clone());
+        let over = link.set_faults(faults.clone());
         if let Some(disconnect) = faults.disconnect {
-            self.spawn(self.lose_connection(session, disconnect, period));
+            self.spawn(self.lose_connection(session, disconnect, over));
         }
         Ok(())
     }

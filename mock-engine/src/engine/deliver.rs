@@ -7,15 +7,11 @@ use host_sdk::{Clock, EngineStatus, PresenceUpdate, SessionStatus};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Happened, Heard, MockEngine,
-    link::{Link, Period},
-};
+use super::{Happened, Heard, MockEngine, link::Link};
 use crate::{
     delay::Delay,
     faults::{Disconnect, Fate, with_unknown_status},
     noweb::{Event, Presence, event_of},
-    scenario::Switch,
     wire::{Node, WireError, decode, encode},
 };
 
@@ -196,7 +192,7 @@ impl MockEngine {
         &self,
         session: &str,
         fault: Disconnect,
-        period: Period,
+        over: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (engine, session) = (self.clone(), session.to_owned());
         let clock = self.clock().clone();
@@ -204,22 +200,38 @@ impl MockEngine {
         let pause = move || clock.sleep(fault.every.max(Delay::from_millis(1)).duration());
         let mut wait = pause();
         async move {
-            while period.over.run_until_cancelled(wait).await.is_some() {
-                // One that is closed has no connection to lose, but may have one again.
-                if engine.with_world(|world| world.is_connected(&session)) {
-                    let _ = engine.connection(&session, Switch::Close, fault.code).await;
-                    let Ok(link) = engine.link(&session) else { return };
-                    let closed = link.connection();
+            while over.run_until_cancelled(wait).await.is_some() {
+                if let Some(closed) = engine.lose(&session, fault.code, &over).await {
                     // When the fault ends meanwhile, the connection is there again.
                     let away = engine.clock().sleep(fault.away.duration());
-                    period.over.run_until_cancelled(away).await;
-                    // Unless somebody else has opened or closed it.
-                    if !closed.is_cancelled() && !period.life.is_cancelled() {
-                        let _ = engine.connection(&session, Switch::Open, fault.code).await;
-                    }
+                    over.run_until_cancelled(away).await;
+                    engine.find_again(&session, &closed).await;
                 }
                 wait = pause();
             }
+        }
+    }
+
+    /// Closes a connection if there is one to lose; the token is cancelled when anybody changes it.
+    async fn lose(
+        &self,
+        session: &str,
+        code: u16,
+        over: &CancellationToken,
+    ) -> Option<CancellationToken> {
+        let _turn = self.0.turn.lock().await;
+        let link = self.link(session).ok()?;
+        if over.is_cancelled() || !self.with_world(|world| world.is_connected(session)) {
+            return None;
+        }
+        self.close(session, code).await;
+        Some(link.connection())
+    }
+
+    async fn find_again(&self, session: &str, closed: &CancellationToken) {
+        let _turn = self.0.turn.lock().await;
+        if !closed.is_cancelled() {
+            self.open(session).await;
         }
     }
 }

@@ -46,15 +46,6 @@ struct Inner {
     stopped: bool,
 }
 
-/// How long faults last.
-#[derive(Debug)]
-pub(super) struct Period {
-    /// Cancelled when the faults are others.
-    pub(super) over: CancellationToken,
-    /// Cancelled when the whole session is another.
-    pub(super) life: CancellationToken,
-}
-
 /// A stanza that waits to be overtaken. Its token tells it from those that waited before.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -127,13 +118,13 @@ impl Link {
         self.0.lock().faults.clone()
     }
 
-    /// Replaces the faults.
-    pub(super) fn set_faults(&self, faults: Faults) -> Period {
+    /// Replaces the faults. The token is cancelled when they are replaced in their turn.
+    pub(super) fn set_faults(&self, faults: Faults) -> CancellationToken {
         let mut inner = self.0.lock();
         inner.faults = faults;
-        let life = inner.life.clone();
-        std::mem::replace(&mut inner.faulty, life.child_token()).cancel();
-        Period { over: inner.faulty.clone(), life }
+        let faulty = inner.life.child_token();
+        std::mem::replace(&mut inner.faulty, faulty.clone()).cancel();
+        faulty
     }
 
     /// Cancelled when the connection of now ends.
