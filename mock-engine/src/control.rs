@@ -121,7 +121,7 @@ fn refused(error: &MockError) -> HttpError {
         MockError::Session { .. } | MockError::World(WorldError::Unknown { .. }) => {
             StatusCode::NOT_FOUND
         }
-        MockError::Stopped(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        MockError::Stopped(_) | MockError::Engine { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         MockError::World(_) | MockError::Wire { .. } => StatusCode::BAD_REQUEST,
     };
     HttpError::new(status, error.to_string())

@@ -170,10 +170,10 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session or the gateway has stopped it, and when a node cannot be
-    /// written as bytes.
+    /// Fails when there is no such session, the gateway has stopped it or it is not on NOWEB, and when a
+    /// node cannot be written as bytes.
     pub async fn inject(&self, session: &str, stanzas: Vec<Node>) -> Result<Vec<Event>, MockError> {
-        self.running(session)?;
+        self.noweb_session(session)?;
         let stanzas = stanzas
             .iter()
             .map(|stanza| crate::wire::decode(&crate::wire::encode(stanza)?))
@@ -190,9 +190,9 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session, and when the gateway has stopped it.
+    /// Fails when there is no such session, the gateway has stopped it, or it is not on NOWEB.
     pub async fn hand(&self, session: &str, events: Vec<Event>) -> Result<(), MockError> {
-        self.running(session)?;
+        self.noweb_session(session)?;
         let _turn = self.0.turn.lock().await;
         for event in events {
             self.hand_over(session, event).await;
@@ -444,6 +444,16 @@ impl MockEngine {
         let link = self.link(session)?;
         if link.is_stopped() {
             return Err(MockError::Stopped(session.to_owned()));
+        }
+        Ok(link)
+    }
+
+    /// One that Baileys speaks for, too.
+    fn noweb_session(&self, session: &str) -> Result<Link, MockError> {
+        let link = self.running(session)?;
+        let engine = link.engine();
+        if engine != "NOWEB" {
+            return Err(MockError::Engine { session: session.to_owned(), engine });
         }
         Ok(link)
     }

@@ -53,8 +53,9 @@ pub(crate) struct Stage(Arc<Inner>);
 struct Inner {
     mock: MockEngine,
     app: OnceLock<App>,
-    /// How fast time goes at the start.
+    /// How fast time goes at the start, and the seed of the start.
     speed: Speed,
+    seed: u64,
     /// Moves the clock on, at [`Speed::Max`].
     hurry: Mutex<Option<Hurry>>,
     play: Mutex<Play>,
@@ -114,6 +115,7 @@ impl Drop for Hurry {
 impl Stage {
     pub(crate) fn new(mock: MockEngine, speed: Speed) -> Self {
         Self(Arc::new(Inner {
+            seed: mock.seed(),
             mock,
             app: OnceLock::new(),
             speed,
@@ -182,6 +184,7 @@ impl Stage {
         mock.clock().set_pace(self.0.speed.pace());
         let same = || Scenario { seed: Some(mock.seed()), ..(*mock.scenario()).clone() };
         let mut scenario = scenario.unwrap_or_else(same);
+        scenario.seed.get_or_insert(self.0.seed);
         if let Some(app) = self.app() {
             if scenario.sessions.is_empty() || scenario.sessions == [Session::new("default")] {
                 scenario.sessions = app.sessions().to_vec();
@@ -291,11 +294,15 @@ impl Stage {
     }
 
     /// Lets what a step began go on until only time moves it on, so that steps of the same time come one
-    /// after the other. On a clock that runs, only until the plugins know of it.
+    /// after the other. On a clock that runs there may always be something: only until the plugins know
+    /// of it, and a little longer.
     async fn rest(&self) {
         match self.mock().clock().pace() {
             Pace::Stepped => self.mock().activity().alone().await,
-            Pace::Running { .. } => self.mock().applied().await,
+            Pace::Running { .. } => {
+                self.mock().applied().await;
+                let _ = timeout(BREATH, self.mock().activity().alone()).await;
+            }
         }
     }
 

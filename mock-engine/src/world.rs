@@ -61,7 +61,7 @@ pub struct Act<'a> {
     pub chat: Option<&'a str>,
     /// A message's text.
     pub text: Option<&'a str>,
-    /// The one session that it is done towards; `None` is all.
+    /// The one session towards which it is done, in the chat with it; `None` is all.
     pub session: Option<&'a str>,
 }
 
@@ -152,6 +152,9 @@ impl World {
         if let Some(connection) = self.sessions.get_mut(session) {
             connection.connected = false;
             connection.online = false;
+            if self.rules.reconnect_forgets {
+                connection.subscribed.clear();
+            }
             connection.chatstates.clear();
         }
     }
@@ -240,7 +243,10 @@ impl World {
         let group = chat.as_ref().map(|name| &self.groups[name]);
         let mut deliveries = Vec::new();
         for (session, connection) in &self.sessions {
-            if !connection.connected || act.session.is_some_and(|only| only != session) {
+            // Who is online is so for all, and a group is everybody's.
+            let between_two = chat.is_none() && !matches!(act.does, Does::Online | Does::Offline);
+            let concerned = !between_two || act.session.is_none_or(|only| only == session);
+            if !connection.connected || !concerned {
                 continue;
             }
             let stanzas = match act.does {

@@ -4,7 +4,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Session {
     /// The number of the present connection: work for an earlier one sees that it is late.
     connection: AtomicU64,
     connection_changed: Notify,
+    /// The host has deleted it; one of the same name is another.
+    gone: AtomicBool,
 }
 
 /// The number of a connection that there never was, in any session: one that was deleted and came again
@@ -53,7 +55,13 @@ impl Session {
             state: RwLock::new(state),
             connection: AtomicU64::new(new_connection()),
             connection_changed: Notify::new(),
+            gone: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it was forgotten: what was begun for it is nobody's.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::SeqCst)
     }
 
     /// The number of the present connection.
@@ -129,6 +137,7 @@ impl Context {
     pub(crate) fn forget(&self, name: &str) {
         let session = self.sessions.write().shift_remove(name);
         if let Some(session) = session {
+            session.gone.store(true, Ordering::SeqCst);
             session.change_connection();
         }
     }

@@ -199,6 +199,9 @@ impl Landing {
     async fn ask(&self, session: &Session) -> Result<(), PluginError> {
         let chat = Jid::parse(&self.key.chat)
             .map_err(|error| PluginError::new(ErrorKind::INTERNAL, error.to_string()))?;
+        if session.is_gone() {
+            return Err(cut_short());
+        }
         let Call { op, args } = Call::subscribe(&chat);
         self.context.host.engine(op, &self.key.session, args).await.map_err(|error| {
             let message = format!("failed to subscribe to {chat}: {}", error.message());

@@ -60,7 +60,8 @@ pub(super) async fn act(
     let act = Act { who: &who, does: body.does, chat, text, session: Some(&session) };
     let events = stage.mock().act(act).await.map_err(|error| refused(&error))?;
     stage.mock().settled().await;
-    let events: Vec<Value> = events.iter().map(|(_, event)| event.to_json()).collect();
+    let of_session = events.iter().filter(|(of, _)| *of == session);
+    let events: Vec<Value> = of_session.map(|(_, event)| event.to_json()).collect();
     Ok(Json(json!({ "events": events })))
 }
 

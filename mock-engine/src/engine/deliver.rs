@@ -23,6 +23,10 @@ impl MockEngine {
     /// events that came of it at once.
     pub(super) async fn deliver(&self, session: &str, stanza: Node) -> Vec<Event> {
         let Ok(link) = self.link(session) else { return Vec::new() };
+        if link.engine() != "NOWEB" {
+            // Only Baileys says such things.
+            return Vec::new();
+        }
         let fate = link.roll(|dice, faults| dice.roll(faults));
         if fate.dropped {
             tracing::debug!(session, %stanza, "a fault drops a stanza");

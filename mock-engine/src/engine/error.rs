@@ -20,6 +20,14 @@ pub enum MockError {
     /// The gateway has stopped the session.
     #[error("the session {0:?} is stopped; POST /api/sessions/{0}/start starts it")]
     Stopped(String),
+    /// The session is on an engine that has no such things.
+    #[error("the session {session:?} is on {engine}; stanzas and Baileys' events are NOWEB's")]
+    Engine {
+        /// The session.
+        session: String,
+        /// Its engine.
+        engine: String,
+    },
     /// The world does not have that.
     #[error(transparent)]
     World(#[from] WorldError),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use host_sdk::{Clock, Engine, EngineError, EngineEvents};
 
-use super::{Happened, Heard, Link, MockEngine};
+use super::{Happened, Heard, Link, MockEngine, State};
 use crate::{
     delay::Delay,
     faults::SendFault,
@@ -36,9 +36,10 @@ impl MockEngine {
         let link = {
             let mut state = self.0.state.lock();
             state.world.add_session(session);
-            let seed = state.seed;
-            let new = || Link::new(&Session::new(session), seed);
-            state.links.entry(session.to_owned()).or_insert_with(new).clone()
+            let State { seed, scenario, links, .. } = &mut *state;
+            let spec = scenario.sessions.iter().find(|it| it.name == session).cloned();
+            let new = || Link::new(&spec.unwrap_or_else(|| Session::new(session)), *seed);
+            links.entry(session.to_owned()).or_insert_with(new).clone()
         };
         link.set_engine(engine);
         link.set_events(events);

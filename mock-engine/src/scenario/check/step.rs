@@ -36,7 +36,24 @@ impl Checker {
         if table.repeat.is_some_and(|repeat| repeat.every == Delay::default()) {
             self.wrong(source, &span, "a repeat's every must be longer than 0s");
         }
+        if let Some(end) = self.scenario.duration.filter(|end| table.at > *end) {
+            self.wrong(source, &span, format!("at: it is after the duration, which is {end}"));
+        }
         let Some(action) = self.action(source, &span, table) else { return };
+        let session = table.session.as_ref().map(Spanned::get_ref);
+        let other = self
+            .scenario
+            .sessions
+            .iter()
+            .find(|it| it.engine != "NOWEB" && session == Some(&it.name));
+        let of_noweb = matches!(
+            action,
+            Action::Stanzas(_) | Action::Event(_) | Action::Faults(_) | Action::Subscribe(_)
+        );
+        if let Some(other) = other.filter(|_| of_noweb) {
+            let message = format!("{:?} is on {}; only NOWEB has this", other.name, other.engine);
+            self.wrong(source, &span, message);
+        }
         let line = source.line(span.start);
         self.scenario.steps.push(Step {
             at: table.at,
