@@ -186,7 +186,7 @@ impl Stage {
         let mut scenario = scenario.unwrap_or_else(same);
         scenario.seed.get_or_insert(self.0.seed);
         if let Some(app) = self.app() {
-            if scenario.sessions.is_empty() || scenario.sessions == [Session::new("default")] {
+            if !scenario.names_sessions {
                 scenario.sessions = app.sessions().to_vec();
             }
             app.delete_sessions().await;

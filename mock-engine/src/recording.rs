@@ -134,6 +134,7 @@ impl Recording {
             start: Some(start),
             subscribe: Some(Vec::new()),
             sessions,
+            names_sessions: true,
             steps,
             ..Scenario::default()
         }

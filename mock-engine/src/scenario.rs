@@ -71,6 +71,8 @@ pub struct Scenario {
     pub rules: Rules,
     /// The sessions, in the order of the file; `default` when it names none.
     pub sessions: Vec<Session>,
+    /// Whether it names its sessions; one that does not is played with those of the server.
+    pub names_sessions: bool,
     /// Who there is, by name.
     pub contacts: IndexMap<String, Contact>,
     /// The groups, by name.

@@ -94,6 +94,7 @@ impl Checker {
                 self.session(source, name, table);
             }
         }
+        self.scenario.names_sessions = !self.scenario.sessions.is_empty();
         if self.scenario.sessions.is_empty() {
             self.scenario.sessions.push(Session::new("default"));
         }

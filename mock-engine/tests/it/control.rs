@@ -243,6 +243,15 @@ async fn a_reset_brings_the_sessions_and_the_start_of_its_scenario() {
     assert_eq!(waha.get("/api/default/presence").await.status, 404);
     post(&waha, "/mock/reset", json!({ "scenario": "group-typing" })).await;
     assert_eq!(waha.get("/api/default/presence").await.status, 200, "as at the start");
+    let scenario = mock_engine::Scenario::parse("[sessions.main]").unwrap();
+    let waha = MockWaha::builder().scenario(scenario).build().unwrap();
+    waha.begin().await;
+    for (toml, expected) in [("[sessions.default]", "default"), ("name = \"any\"", "main")] {
+        assert_eq!(post(&waha, "/mock/reset", json!({ "scenario": toml })).await.0, 200);
+        let mock = waha.get("/mock").await.body;
+        let names: Vec<_> = mock["sessions"].as_object().unwrap().keys().collect();
+        assert_eq!(names, [expected]);
+    }
 }
 
 #[tokio::test]
@@ -259,6 +268,49 @@ async fn a_deleted_session_leaves_nothing_behind() {
     assert_eq!(heard["events"].as_array().map(Vec::len), Some(1), "it opened once: {heard}");
     call(&waha, Method::DELETE, "/api/sessions/another", Value::Null).await;
     assert_eq!(waha.get("/mock").await.body, before);
+}
+
+#[tokio::test]
+async fn a_reset_without_a_seed_has_that_of_the_start() {
+    let waha = waha().await;
+    let seed = waha.engine().seed();
+    for (body, expected) in [
+        (json!({ "seed": 99 }), 99),
+        (json!({ "scenario": "group-typing", "seed": 98 }), 98),
+        (json!({ "scenario": super::PEOPLE }), seed),
+    ] {
+        let (status, answer) = post(&waha, "/mock/reset", body).await;
+        assert_eq!((status, &answer["seed"]), (200, &json!(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_comes_again_has_the_account_of_the_scenario() {
+    let account = "[sessions.one]\nphone = \"5511000000001\"\npush_name = \"X\"\n";
+    let waha = MockWaha::start(account).await.unwrap();
+    let before = waha.get("/mock").await.body["sessions"]["one"].clone();
+    assert_eq!(before["me"]["pushName"], "X");
+    call(&waha, Method::DELETE, "/api/sessions/one", Value::Null).await;
+    post(&waha, "/api/sessions", json!({ "name": "one" })).await;
+    assert_eq!(waha.get("/mock").await.body["sessions"]["one"], before);
+}
+
+#[tokio::test]
+async fn a_session_on_another_engine_is_told_nothing_of_baileys() {
+    let waha =
+        MockWaha::start("[sessions.web]\nengine = \"WEBJS\"\n[contacts.alice]\nphone = \"1001\"")
+            .await
+            .unwrap();
+    let event = json!({ "event": "connection.update", "data": {} });
+    let stanza = json!({ "tag": "presence", "attrs": { "from": "777@s.whatsapp.net" } });
+    for (what, body) in [("events", event), ("stanzas", stanza)] {
+        let (status, answer) = post(&waha, &format!("/mock/sessions/web/{what}"), body).await;
+        assert_eq!(status, 422, "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains("is on WEBJS"), "{answer}");
+    }
+    let typing = json!({ "does": "typing" });
+    let (_, answer) = post(&waha, "/mock/sessions/web/contacts/alice", typing).await;
+    assert_eq!(answer["events"], json!([]));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Scenarios: the embedded ones, the documented one, the format's schema.
 
-use mock_engine::{Delay, MockWaha, Scenario, scenario::EMBEDDED};
+use mock_engine::{Delay, MockWaha, Scenario, Speed, scenario::EMBEDDED};
 use serde_json::Value;
 
 async fn unmet(scenario: Scenario) -> Vec<String> {
@@ -37,6 +37,45 @@ async fn an_afternoon_gives_the_events_that_it_says() {
         })
         .collect();
     insta::assert_json_snapshot!(events);
+}
+
+#[tokio::test]
+async fn an_afternoon_is_as_it_expects_however_fast_it_goes() {
+    for speed in [1e4, 1e5, 1e6] {
+        let scenario = Scenario::parse(include_str!("../fixtures/an-afternoon.toml")).unwrap();
+        let waha =
+            MockWaha::builder().scenario(scenario).speed(Speed::Times(speed)).build().unwrap();
+        waha.begin().await;
+        while waha.get("/mock").await.body["play"]["over"] == false {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(waha.unmet(), [], "{speed}");
+    }
+}
+
+#[tokio::test]
+async fn the_world_is_one_for_all_sessions_and_a_chat_is_between_two() {
+    let people = "[sessions.a]\n[sessions.b]\n[contacts.alice]\nphone = \"1001\"\n";
+    let waha = MockWaha::start(people).await.unwrap();
+    let alice = || waha.engine().contact("alice");
+    let to =
+        |seen: Vec<(String, _)>| seen.into_iter().map(|(session, _)| session).collect::<Vec<_>>();
+    assert_eq!(to(alice().comes_online().towards("a").await.unwrap()), ["a", "b"]);
+    assert_eq!(to(alice().types().towards("a").await.unwrap()), ["a"]);
+    assert_eq!(to(alice().says("hello").towards("b").await.unwrap()), ["b"]);
+}
+
+#[tokio::test]
+async fn without_a_connection_there_is_no_subscription() {
+    let text = "
+timeline = [
+    { at = \"1s\", connection = \"close\" },
+    { at = \"2s\", expect = { unsubscribed = [\"alice\"] } },
+]
+[contacts.alice]
+phone = \"1001\"
+";
+    assert_eq!(unmet(Scenario::parse(text).unwrap()).await, [""; 0]);
 }
 
 #[tokio::test]

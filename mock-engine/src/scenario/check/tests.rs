@@ -96,6 +96,10 @@ fn what_could_not_be_played_is_wrong() {
         step_errors("at = \"1s\"\nstanza = { tag = \"presence\", attrs = { from = \"1@zzz\" } }"),
         step_errors("at = \"1s\"\nevent = \"connection.update\"\ndata = { at = 2024-01-01 }"),
         step_errors("at = \"1s\"\nstanza = { tag = \"presence\", attrs = { last = inf } }"),
+        errors("duration = \"5s\"\ntimeline = [{ at = \"7s\", connection = \"close\" }]"),
+        errors(
+            "timeline = [{ at = \"1s\", session = \"w\", fault = {} }]\n[sessions.w]\nengine = \"WPP\"",
+        ),
         errors(&format!("{PEOPLE}[contacts.team]\nphone = \"1009\"")),
         errors(&format!("{PEOPLE}[groups.other]\nid = \"5511999990001\"")),
         errors(&format!("{PEOPLE}[contacts.carol]\nphone = \"1009\"\nlid = \"1009\"")),
