@@ -86,7 +86,7 @@ pub(super) async fn reset(
     let mock = stage.mock();
     let scenario = match body.scenario {
         Some(text) => {
-            let read = if text.contains(['=', '\n']) || text.is_empty() {
+            let read = if text.contains(['=', '[', '\n']) || text.is_empty() {
                 Scenario::parse(&text)
             } else {
                 Scenario::embedded(&text)
