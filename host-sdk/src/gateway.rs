@@ -32,14 +32,15 @@ use tokio::{net::TcpListener, runtime::Handle};
 
 use crate::{
     activity::Activity,
-    auth::ApiKey,
     clock::{Clock, SystemClock},
     engine::{Engine, Me},
     envelope::Envelope,
     event_bus::{DeliverySettings, EventBus, Leftovers},
-    loader::{LoadedPlugin, PluginInfo},
-    mounted::Mounted,
-    router,
+    http::{ApiKey, router},
+    plugins::{
+        loader::{LoadedPlugin, PluginInfo},
+        mounted::Mounted,
+    },
     sessions::{Ending, Session, SessionConfig, SessionError, SessionSpec, Sessions},
     store::{MemoryStore, Store},
     webhook::WebhookConfig,

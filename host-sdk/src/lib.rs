@@ -12,41 +12,35 @@
 #![deny(unsafe_code)]
 
 mod gateway;
+mod http;
 
-mod engine;
+mod plugins;
 mod sessions;
 
-pub mod loader;
-mod mounted;
+mod engine;
 mod store;
 
 pub mod envelope;
 pub mod event_bus;
 pub mod webhook;
-pub mod websocket;
 
 pub mod egress;
 pub mod metrics;
-
-mod auth;
-pub mod extract;
-mod http_error;
-mod openapi;
-mod router;
-mod server;
 
 mod activity;
 mod clock;
 
 pub use activity::Activity;
-pub use auth::{ApiKey, ApiKeyError};
 pub use clock::{Clock, Pace, SPEEDS, SystemClock, VirtualClock};
 pub use engine::{Engine, EngineError, EngineEvents, Me, QUEUE_DEPTH, SessionStatus};
-pub use extract::BODY_LIMIT;
 pub use gateway::{BuildError, Gateway, GatewayBuilder, SHUTDOWN_GRACE, ServeError};
 pub use host_abi::{self, EngineStatus, PresenceUpdate};
-pub use http_error::HttpError;
-pub use loader::{LoadError, LoadedPlugin, PluginInfo};
+pub use http::{
+    ApiKey, ApiKeyError, HttpError,
+    extract::{self, BODY_LIMIT},
+    websocket,
+};
+pub use plugins::loader::{self, LoadError, LoadedPlugin, PluginInfo};
 pub use sessions::{
     IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionError, SessionSpec, is_session_name,
 };

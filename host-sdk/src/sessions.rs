@@ -1,8 +1,7 @@
 //! Sessions: one WhatsApp account each, with a status, an engine and one ordered queue to the
 //! plugins.
 
-pub(crate) mod api;
-mod config;
+pub(crate) mod config;
 mod queue;
 
 use std::{

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak, atomic::Ordering};
 use tokio::sync::mpsc;
 
 use super::{Heard, Job, Session};
-use crate::{activity::give_way, mounted::Mounted};
+use crate::{activity::give_way, plugins::mounted::Mounted};
 
 /// How many events are taken from the queue at once.
 const BATCH: usize = 256;

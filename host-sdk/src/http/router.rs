@@ -16,16 +16,17 @@ use indexmap::IndexMap;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{
-    auth::{self, ApiKey},
-    engine::SessionStatus,
+use super::{
+    error::HttpError,
     extract::{BODY_LIMIT, read_body},
+    key::{self, ApiKey},
+    openapi, server, sessions,
+};
+use crate::{
+    engine::SessionStatus,
     gateway::{BuildError, Shared},
-    http_error::HttpError,
-    loader::LoadedPlugin,
-    mounted::Mounted,
-    openapi, server,
-    sessions::{self, Session},
+    plugins::{loader::LoadedPlugin, mounted::Mounted},
+    sessions::Session,
 };
 
 /// How long a request waits for its session to work.
@@ -34,7 +35,7 @@ const SESSION_PATIENCE: Duration = Duration::from_secs(5);
 /// The gateway's HTTP interface.
 pub(crate) fn build(shared: &Arc<Shared>, own: Router, api_key: Option<ApiKey>) -> Router {
     let mut paths: IndexMap<String, MethodRouter> = IndexMap::new();
-    for (path, methods) in server::routes(shared).into_iter().chain(sessions::api::routes(shared)) {
+    for (path, methods) in server::routes(shared).into_iter().chain(sessions::routes(shared)) {
         paths.insert(Place::new(path).path, methods);
     }
     for plugin in &*shared.plugins() {
@@ -60,7 +61,7 @@ pub(crate) fn build(shared: &Arc<Shared>, own: Router, api_key: Option<ApiKey>) 
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(api_key, auth::require))
+        .layer(middleware::from_fn_with_state(api_key, key::require))
         .layer(CatchPanicLayer::custom(|_| {
             HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed").into_response()
         }))

@@ -10,7 +10,8 @@ use axum::{
 use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::{SwaggerUi, Url};
 
-use crate::{gateway::Shared, http_error::HttpError, loader::PluginInfo};
+use super::error::HttpError;
+use crate::{gateway::Shared, plugins::loader::PluginInfo};
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
@@ -140,7 +141,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::compose;
-    use crate::{loader::PluginInfo, server};
+    use crate::{http::server, plugins::loader::PluginInfo};
 
     fn plugin(openapi: &str) -> PluginInfo {
         PluginInfo {

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::http_error::HttpError;
+use super::error::HttpError;
 
 /// The largest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;

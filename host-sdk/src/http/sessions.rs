@@ -11,11 +11,13 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Ending, Session, SessionConfig, SessionError, SessionSpec, config};
-use crate::{
+use super::{
+    error::HttpError,
     extract::{Variables, read_body},
+};
+use crate::{
     gateway::Shared,
-    http_error::HttpError,
+    sessions::{Ending, Session, SessionConfig, SessionError, SessionSpec, config},
 };
 
 type Answer = Result<Response, HttpError>;

@@ -31,10 +31,10 @@ use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use tokio::sync::Notify;
 
+use super::error::HttpError;
 use crate::{
     envelope::EmittedEvent,
     event_bus::{Deadline, EventBus},
-    http_error::HttpError,
     metrics::{Depth, Metrics, Row},
     webhook::lane::{Lanes, Limits, Taken},
 };

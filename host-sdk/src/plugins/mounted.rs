@@ -16,7 +16,8 @@ use host_abi::{
 use parking_lot::{Mutex, RwLock};
 use tokio::task::JoinSet;
 
-use crate::{gateway::Shared, loader::LoadedPlugin};
+use super::loader::LoadedPlugin;
+use crate::gateway::Shared;
 
 /// After so many panics an instance is taken to be broken, and is made anew from its own snapshot.
 pub(crate) const PANIC_BUDGET: u32 = 8;

@@ -10,7 +10,8 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{gateway::Shared, websocket};
+use super::websocket;
+use crate::gateway::Shared;
 
 /// The gateway's own paths, which no plugin can have.
 pub(crate) const PATHS: &[&str] = &[

@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 
-use crate::http_error::HttpError;
+use super::error::HttpError;
 
 /// What callers must show. Only its SHA-512 is kept, and compared in constant time.
 #[derive(Clone)]
