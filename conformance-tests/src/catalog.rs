@@ -1,4 +1,4 @@
-//! The catalogue: every check, in the documentation's order and then WAHA's.
+//! The catalogue: every check, first in the documentation's order, then in WAHA's.
 
 use std::sync::LazyLock;
 
@@ -32,14 +32,15 @@ pub fn catalogue() -> &'static [Check] {
     &CATALOGUE
 }
 
-/// The check of this name.
+/// The check with this name.
 pub fn find(id: &str) -> Option<&'static Check> {
     catalogue().iter().find(|check| check.id == id)
 }
 
-/// The checks of a profile whose names start with one of the prefixes; all of it when there is none.
+/// The checks of a profile whose names start with one of the prefixes; all of them without a
+/// prefix.
 ///
-/// A prefix that is a whole name is taken whatever the profile.
+/// A full name selects its check in any profile.
 pub fn select(profile: Profile, prefixes: &[String]) -> Vec<&'static Check> {
     let wanted = |check: &&Check| {
         let named = prefixes.iter().any(|prefix| prefix == check.id);
@@ -50,11 +51,11 @@ pub fn select(profile: Profile, prefixes: &[String]) -> Vec<&'static Check> {
     catalogue().iter().filter(wanted).collect()
 }
 
-/// The name, or beginning of names, nearest to one that does not exist.
+/// The check or folder whose name is nearest to an unknown one.
 pub fn nearest(id: &str) -> Option<&'static str> {
     let folders = |name: &'static str| name.match_indices('/').map(move |(end, _)| &name[..end]);
     let names = catalogue().iter().flat_map(|check| folders(check.id).chain([check.id]));
-    let (distance, name) = names.map(|name| (distance(id, name), name)).min()?;
+    let (distance, name) = names.map(|name| (strsim::levenshtein(id, name), name)).min()?;
     (distance <= id.len() / 3).then_some(name)
 }
 
@@ -63,26 +64,10 @@ pub fn resting_on(statement: &str) -> impl Iterator<Item = &'static Check> {
     catalogue().iter().filter(move |check| check.rests_on.contains(&statement))
 }
 
-/// The statements on which no check rests; there should be none.
+/// The statements that no check rests on; there should be none.
 pub fn uncovered() -> Vec<&'static str> {
     let bare = STATEMENTS.iter().filter(|statement| resting_on(statement.id).next().is_none());
     bare.map(|statement| statement.id).collect()
-}
-
-/// How many letters have to be added, removed or changed to get from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -111,7 +96,7 @@ mod tests {
     fn names_are_words_and_used_once() {
         let mut seen = BTreeSet::new();
         for check in catalogue() {
-            assert!(seen.insert(check.id), "{} is there twice", check.id);
+            assert!(seen.insert(check.id), "{} occurs twice", check.id);
             assert!(
                 check
                     .id

@@ -1,72 +1,92 @@
-//! A check: one promise, and the function that tries whether a target keeps it.
+//! A check: one requirement, and the function that tests whether a target meets it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::{Context, Verdict};
 
-/// One promise of a presence API.
+/// One requirement on a presence API.
 ///
-/// Its profile follows from the rest: a MAY is an extension; what rests on a statement of the
-/// documentation belongs to the documentation; anything else is how today's WAHA behaves.
-#[derive(Clone, Copy)]
+/// Its profile follows from the other fields: a MAY is an extension; a check that rests on a
+/// statement of the documentation belongs to the profile documentation; any other describes how
+/// WAHA behaves.
+#[derive(Clone)]
 pub struct Check {
-    /// Its name, for good: `presence/get-chat/direct-chat-has-one-participant`.
+    /// Its stable name: `presence/get-chat/direct-chat-has-one-participant`.
     pub id: &'static str,
     /// How binding it is.
     pub level: Level,
-    /// The part of the catalogue that it stands in.
+    /// Its section of the catalogue.
     pub section: &'static str,
-    /// What must be so, in a sentence.
+    /// The requirement, in one sentence.
     pub requirement: &'static str,
-    /// The [statements](crate::statements) of the documentation that say so.
+    /// The [statements](crate::statements) of the documentation that it rests on.
     pub rests_on: &'static [&'static str],
-    /// What it cannot be tried without.
+    /// Its prerequisites.
     pub needs: &'static [Need],
-    /// How a conflict in the public documentation is decided, and why.
+    /// How a conflict in the public documentation was resolved, and why.
     pub note: Option<&'static str>,
     pub(crate) run: Run,
 }
 
 /// The function of a check.
-pub type Run = fn(Context) -> BoxFuture<'static, Verdict>;
+pub type Run = Arc<dyn Fn(Context) -> BoxFuture<'static, Verdict> + Send + Sync>;
 
 impl Check {
-    pub(crate) const fn must(id: &'static str, requirement: &'static str, run: Run) -> Self {
-        Self::new(Level::Must, id, requirement, run)
+    pub(crate) fn must<F: Future<Output = Verdict> + Send + 'static>(
+        id: &'static str,
+        run: fn(Context) -> F,
+    ) -> Self {
+        Self::new(Level::Must, id, run)
     }
 
-    pub(crate) const fn should(id: &'static str, requirement: &'static str, run: Run) -> Self {
-        Self::new(Level::Should, id, requirement, run)
+    pub(crate) fn should<F: Future<Output = Verdict> + Send + 'static>(
+        id: &'static str,
+        run: fn(Context) -> F,
+    ) -> Self {
+        Self::new(Level::Should, id, run)
     }
 
-    pub(crate) const fn may(id: &'static str, requirement: &'static str, run: Run) -> Self {
-        Self::new(Level::May, id, requirement, run)
+    pub(crate) fn may<F: Future<Output = Verdict> + Send + 'static>(
+        id: &'static str,
+        run: fn(Context) -> F,
+    ) -> Self {
+        Self::new(Level::May, id, run)
     }
 
-    const fn new(level: Level, id: &'static str, requirement: &'static str, run: Run) -> Self {
-        let (rests_on, needs, note, section) = (&[], &[], None, "");
+    fn new<F: Future<Output = Verdict> + Send + 'static>(
+        level: Level,
+        id: &'static str,
+        run: fn(Context) -> F,
+    ) -> Self {
+        let (rests_on, needs, note, section, requirement) = (&[], &[], None, "", "");
+        let run: Run = Arc::new(move |cx| Box::pin(run(cx)));
         Self { id, level, section, requirement, rests_on, needs, note, run }
     }
 
-    pub(crate) const fn rests_on(mut self, statements: &'static [&'static str]) -> Self {
+    pub(crate) fn requires(mut self, requirement: &'static str) -> Self {
+        self.requirement = requirement;
+        self
+    }
+
+    pub(crate) fn rests_on(mut self, statements: &'static [&'static str]) -> Self {
         self.rests_on = statements;
         self
     }
 
-    pub(crate) const fn needs(mut self, needs: &'static [Need]) -> Self {
+    pub(crate) fn needs(mut self, needs: &'static [Need]) -> Self {
         self.needs = needs;
         self
     }
 
-    pub(crate) const fn note(mut self, note: &'static str) -> Self {
+    pub(crate) fn note(mut self, note: &'static str) -> Self {
         self.note = Some(note);
         self
     }
 
-    /// The smallest profile that it belongs to.
+    /// The smallest profile that includes it.
     pub fn profile(&self) -> Profile {
         match (self.level, self.rests_on) {
             (Level::May, _) => Profile::Extensions,
@@ -75,7 +95,7 @@ impl Check {
         }
     }
 
-    /// Whether it needs a driver that can make the engine do something.
+    /// Whether it needs a driver.
     pub fn needs_driver(&self) -> bool {
         self.needs.iter().any(|need| matches!(need, Need::Driver(_)))
     }
@@ -93,9 +113,9 @@ impl fmt::Debug for Check {
 pub enum Level {
     /// The documentation says so.
     Must,
-    /// Today's WAHA does so, or the documentation implies it.
+    /// WAHA does so, or the documentation implies it.
     Should,
-    /// An extension, which a target need not have.
+    /// An optional extension.
     May,
 }
 
@@ -116,18 +136,18 @@ impl fmt::Display for Level {
     }
 }
 
-/// How much of the catalogue is tried; each profile holds the one before it.
+/// The part of the catalogue that is tried; each profile includes the previous one.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// What the documentation says or implies.
+    /// The documentation's statements and what they imply.
     Documentation,
-    /// And how today's WAHA behaves beyond it.
+    /// WAHA's behaviour beyond the documentation.
     #[default]
     Waha,
-    /// And what only some servers offer.
+    /// Extensions that only some servers offer.
     Extensions,
 }
 
@@ -141,62 +161,62 @@ impl fmt::Display for Profile {
     }
 }
 
-/// What a check cannot be tried without.
+/// A prerequisite of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
-    /// A driver that can do this.
+    /// A driver with this ability.
     Driver(Ability),
     /// Deliveries to the suite's own webhook receiver.
     Webhook,
-    /// A second session, made and deleted through WAHA's sessions API.
+    /// A second session, created and deleted through WAHA's sessions API.
     SecondSession,
-    /// The target's WebSocket.
+    /// The target's WebSocket endpoint.
     WebSocket,
-    /// An API key that the target asks for.
+    /// An API key that the target requires.
     ApiKey,
-    /// A session on another engine than NOWEB.
+    /// A session on an engine other than NOWEB.
     OtherEngine,
 }
 
-/// What a driver can make happen on the engine's side.
+/// Something that a driver can make happen on the engine's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ability {
-    /// A contact comes online, goes offline, types, records, stops.
+    /// A contact comes online, goes offline, types, records or stops.
     Presence,
-    /// Any number of made-up contacts do, whose last seen can be chosen.
+    /// Any number of generated contacts do so, with a chosen last seen.
     People,
-    /// They do so in a group.
+    /// Participants of a group do so.
     Groups,
     /// A contact sends a message.
     Messages,
-    /// Any stanza or event at all, also one that no phone would send.
+    /// Any stanza or event arrives, including ones that no phone would send.
     Raw,
     /// The connection to WhatsApp closes and opens.
     Connection,
-    /// What the target sent to WhatsApp can be read.
+    /// The stanzas that the target sent to WhatsApp can be read.
     Journal,
-    /// Sends to WhatsApp can be made to fail.
+    /// Sending to WhatsApp fails on demand.
     Faults,
-    /// Sessions that are newly made become WORKING by themselves.
+    /// Newly created sessions reach WORKING by themselves.
     NewSessions,
     /// A session's status can be set.
     Status,
 }
 
 impl Ability {
-    /// What it is good for: "put people into groups".
+    /// The ability as a verb phrase: "make a contact send a message".
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Presence => "make a contact come online, type and go offline",
-            Self::People => "make up contacts and their last seen",
-            Self::Groups => "make participants of a group do something",
+            Self::People => "generate contacts and choose their last seen",
+            Self::Groups => "change the presence of a group's participants",
             Self::Messages => "make a contact send a message",
             Self::Raw => "send any stanza or event",
             Self::Connection => "close and open the connection to WhatsApp",
-            Self::Journal => "show what was sent to WhatsApp",
-            Self::Faults => "make sends to WhatsApp fail",
-            Self::NewSessions => "bring a newly made session to WORKING",
+            Self::Journal => "show the stanzas sent to WhatsApp",
+            Self::Faults => "make sending to WhatsApp fail",
+            Self::NewSessions => "bring a newly created session to WORKING",
             Self::Status => "set a session's status",
         }
     }
@@ -207,11 +227,11 @@ impl fmt::Display for Need {
         match self {
             Self::Driver(ability) => write!(f, "a driver that can {}", ability.as_str()),
             Self::Webhook => f.write_str("a webhook to the suite's receiver"),
-            Self::SecondSession => f.write_str("the sessions API, for a session of its own"),
+            Self::SecondSession => f.write_str("the sessions API, to create a session"),
             Self::WebSocket => f.write_str("the WebSocket /ws"),
-            Self::ApiKey => f.write_str("a target that asks for an API key, and --api-key"),
+            Self::ApiKey => f.write_str("a target that requires an API key, and --api-key"),
             Self::OtherEngine => {
-                f.write_str("a session on another engine than NOWEB: --other-engine-session NAME")
+                f.write_str("a session on an engine other than NOWEB: --other-engine-session NAME")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The checks, in files named by the sections of the documentation and then of WAHA's.
+//! The checks, in files named after the sections of the documentation and of WAHA's documentation.
 
 pub(crate) mod engines;
 pub(crate) mod envelope;

@@ -1,7 +1,8 @@
 //! The command line: `run`, `list`, `explain`, `fuzz`.
 //!
-//! Exit codes: 0 all held; 1 a check failed, or a known failure passed; 2 wrong usage; 3 the target,
-//! or the driver, cannot be reached; 130, 143 and 129 interrupted by Ctrl-C, SIGTERM and SIGHUP.
+//! Exit codes: 0 all checks passed; 1 a check failed, or a known failure passed; 2 invalid usage; 3
+//! the target or the driver cannot be reached; 130, 143 and 129 interrupted by Ctrl-C, SIGTERM and
+//! SIGHUP.
 
 mod explain;
 mod fuzz;
@@ -17,13 +18,13 @@ use std::{
 use clap::{Parser, Subcommand};
 use conformance_tests::{Check, Profile, nearest, report::terminal::harmless, select};
 
-/// Check whether a WAHA-compatible server's presence API keeps the promises of the documentation.
+/// Check a WAHA-compatible server's presence API against the documentation.
 #[derive(Debug, Parser)]
 #[command(
     name = "conformance",
     version,
-    after_help = "Exit codes: 0 all held; 1 a check failed, or a known failure passed; 2 wrong usage;\n\
-                  3 the target cannot be reached; 129, 130, 143 interrupted (the target is put back first)."
+    after_help = "Exit codes: 0 all checks passed; 1 a check failed, or a known failure passed; 2 invalid usage;\n\
+                  3 the target or driver cannot be reached; 129, 130, 143 interrupted (changes are undone first)."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -56,11 +57,11 @@ impl Cli {
     }
 }
 
-/// Exit code 1: a promise is not kept, or what came out cannot be written.
+/// Exit code 1: a check failed, or the output cannot be written.
 const FAILED: u8 = 1;
-/// Exit code 2: wrong usage.
+/// Exit code 2: invalid usage.
 const USAGE: u8 = 2;
-/// Exit code 3: the target, or the driver, cannot be reached.
+/// Exit code 3: the target or the driver cannot be reached.
 const UNREACHABLE: u8 = 3;
 
 /// An error that ends the command, and its exit code.
@@ -84,21 +85,21 @@ impl Ended {
     }
 }
 
-/// There is no check of this name, and which one may have been meant.
+/// The error for an unknown check, with the nearest name.
 fn no_such_check(id: &str) -> Ended {
     let prefix = [format!("{}/", id.trim_end_matches('/'))];
     if let [first, ..] = select(Profile::Extensions, &prefix)[..] {
         let cause = anyhow::anyhow!(
-            "{id:?} is no check but the beginning of some; give a whole name, as {}",
+            "{id:?} is a prefix, not a check; give a full name such as {}",
             first.id
         );
         return Ended::usage(cause);
     }
     let hint = nearest(id).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    Ended::usage(anyhow::anyhow!("there is no check {id:?}{hint}"))
+    Ended::usage(anyhow::anyhow!("unknown check {id:?}{hint}"))
 }
 
-/// The checks of a profile whose names start so; each prefix must be of some check's name.
+/// The checks of a profile whose names start with a prefix; each prefix must match some check.
 fn chosen(profile: Profile, prefixes: &[String]) -> Result<Vec<&'static Check>, Ended> {
     for prefix in prefixes {
         if select(Profile::Extensions, std::slice::from_ref(prefix)).is_empty() {
@@ -114,7 +115,7 @@ fn chosen(profile: Profile, prefixes: &[String]) -> Result<Vec<&'static Check>, 
     Ok(checks)
 }
 
-/// Prints to standard output; a reader that has gone away is no error.
+/// Prints to standard output; a closed pipe is not an error.
 fn print(text: &str) -> Result<(), Ended> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -125,7 +126,7 @@ fn print(text: &str) -> Result<(), Ended> {
     }
 }
 
-/// Says something to the person at the terminal; what a target sent may be part of it.
+/// Prints a message to standard error; it may contain what a target sent.
 fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
 }

@@ -1,4 +1,4 @@
-//! The one place where the wall clock is read.
+//! The wall clock, read in this file only.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

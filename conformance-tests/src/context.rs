@@ -1,4 +1,4 @@
-//! What a check's function is given: the target, the driver, the receiver, and ids of its own.
+//! The context of a check: the target, the driver, the receiver, and ids of its own.
 
 mod presence;
 mod sessions;
@@ -25,12 +25,15 @@ use crate::{
     verdict::{Failure, Halt, Verdict},
 };
 
-/// One check's way to everything; cheap to clone.
+/// The environment as one check sees it; cheap to clone.
+///
+/// Clones of one check share its trace, its time limit and its source of ids; all contexts share
+/// the environment.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) environment: Arc<Environment>,
     pub(crate) trace: Trace,
-    /// How long the check is waited for; the driver's steps do not count.
+    /// The check's time limit, which excludes the driver's steps.
     pub(crate) patience: Patience,
     check: &'static str,
     session: String,
@@ -42,7 +45,7 @@ impl Context {
         Self { check: check.id, ..Self::named(environment, check.id) }
     }
 
-    /// A context that is no check's: its ids come from `name`, and belong to the whole run.
+    /// A context of the whole run rather than of one check; its ids derive from `name`.
     pub(crate) fn named(environment: Arc<Environment>, name: &str) -> Self {
         let ids = Arc::new(Mutex::new(Ids::new(environment.settings.seed, name)));
         let session = environment.settings.session.clone();
@@ -71,12 +74,12 @@ impl Context {
         self.environment.settings.settle
     }
 
-    /// Watches for as long as it is settled that nothing happens.
+    /// Waits for the quiet period, after which "no event" is accepted.
     pub(crate) async fn quiet(&self) {
         sleep(self.settle()).await;
     }
 
-    /// A contact that nobody has heard of, or the only one that the driver can move.
+    /// A contact that is new to the target, or the only one that the driver controls.
     pub(crate) fn contact(&self) -> String {
         match self.environment.driver.only_contact() {
             Some(contact) => contact.to_owned(),
@@ -84,22 +87,22 @@ impl Context {
         }
     }
 
-    /// A contact that nobody has heard of.
+    /// A contact that is new to the target.
     pub(crate) fn stranger(&self) -> String {
         self.ids(Ids::contact)
     }
 
-    /// A group that nobody has heard of.
+    /// A group that is new to the target.
     pub(crate) fn group(&self) -> String {
         self.ids(Ids::group)
     }
 
-    /// The name of a session of the suite's own.
+    /// A name for a session created by the suite.
     pub(crate) fn session_name(&self) -> String {
         format!("conformance-{}", self.ids(Ids::word))
     }
 
-    /// Digits that are nobody's number.
+    /// A phone number that is not in use.
     pub(crate) fn number(&self) -> u64 {
         self.ids(Ids::number)
     }
@@ -108,7 +111,7 @@ impl Context {
         make(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has the driver do something; what it cannot do is a reason to skip.
+    /// Has the driver perform an action; a declined action skips the check.
     pub(crate) async fn act(&self, action: Action) -> Verdict<Value> {
         let step = Step { session: self.session.clone(), action };
         let result = self.patience.pause(self.environment.driver.perform(&step)).await;
@@ -125,7 +128,8 @@ impl Context {
         })
     }
 
-    /// GETs `path` until its JSON is as `judge` wants it, as long as the driver may need.
+    /// Repeats GET of `path` until `judge` accepts the JSON, for as long as the driver's effect may
+    /// take.
     pub(crate) async fn get_until(
         &self,
         path: &str,
@@ -136,7 +140,7 @@ impl Context {
         self.get_for(patience, path, judge).await
     }
 
-    /// GETs `path` until its JSON is as `judge` wants it, for so long.
+    /// Repeats GET of `path` until `judge` accepts the JSON, for up to `patience`.
     pub(crate) async fn get_for(
         &self,
         patience: Duration,

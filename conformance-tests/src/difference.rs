@@ -10,9 +10,9 @@ use serde_json::Value;
 pub struct Difference {
     /// The place: `$.presences[0].lastSeen`.
     pub path: String,
-    /// What was expected there; nothing when it should not be there.
+    /// The expected value; none when nothing should be there.
     pub expected: Option<String>,
-    /// What is there; nothing when it is missing.
+    /// The actual value; none when it is missing.
     pub actual: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The places where `actual` is not as `expected`; the order of keys does not count.
+/// The places where `actual` differs from `expected`; the order of keys does not matter.
 pub fn compare(expected: &Value, actual: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     walk("$", Some(expected), Some(actual), &mut found);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_keys_does_not_count() {
+    fn the_order_of_keys_does_not_matter() {
         assert_eq!(compare(&json!({ "a": 1, "b": 2 }), &json!({ "b": 2, "a": 1 })), []);
     }
 }

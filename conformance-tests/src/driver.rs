@@ -1,4 +1,5 @@
-//! What makes the engine do something: most checks need somebody to come online or type.
+//! Drivers, which make things happen on the engine's side: most checks need a contact that comes
+//! online or types.
 
 pub mod exec;
 mod manual;
@@ -17,39 +18,39 @@ use thiserror::Error;
 
 use crate::{Ability, Target};
 
-/// Something that can make the engine of the target do something.
+/// A way to make things happen on the engine's side.
 pub trait Driver: Send + Sync + fmt::Debug {
-    /// As it was asked for: `mock:http://localhost:3000`.
+    /// The driver as the user named it: `mock:http://localhost:3000`.
     fn name(&self) -> &str;
 
-    /// What it can do.
+    /// The abilities of this driver.
     fn abilities(&self) -> &[Ability];
 
-    /// The one contact that it can move; any contact at all when there is none.
+    /// The one contact that it controls; none if it controls any contact.
     fn only_contact(&self) -> Option<&str> {
         None
     }
 
-    /// Whether all that a step caused has been applied when the step is answered.
+    /// Whether a step's effects are complete when the step is answered.
     fn is_immediate(&self) -> bool {
         false
     }
 
-    /// Does one step; the answer matters only to [`Action::Sent`].
+    /// Performs one step; the answer matters only for [`Action::Sent`].
     fn perform<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Value, DriverError>>;
 }
 
 /// One step, for one session.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// The session whose engine does it.
+    /// The session whose engine performs it.
     pub session: String,
-    /// What happens.
+    /// The action.
     #[serde(flatten)]
     pub action: Action,
 }
 
-/// What can happen on the engine's side.
+/// Something that happens on the engine's side.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Action {
@@ -57,11 +58,11 @@ pub enum Action {
     Presence {
         /// The chat: a contact, `…@c.us`, or a group, `…@g.us`.
         chat: String,
-        /// Who: the contact itself, or a participant of the group.
+        /// The participant: the contact itself, or a member of the group.
         participant: String,
-        /// What they become.
+        /// The new presence.
         is: Becomes,
-        /// Their last seen, for those who go offline.
+        /// The last seen, when going offline.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_seen: Option<LastSeen>,
     },
@@ -69,7 +70,7 @@ pub enum Action {
     Message {
         /// The chat.
         chat: String,
-        /// Who.
+        /// The sender.
         participant: String,
         /// The text.
         text: String,
@@ -91,21 +92,22 @@ pub enum Action {
         /// `open` or `close`.
         state: &'static str,
     },
-    /// The session gets a status.
+    /// The session's status is set.
     Status {
-        /// One of WAHA's words: `WORKING`.
+        /// One of WAHA's statuses: `WORKING`.
         status: &'static str,
     },
-    /// Sends to WhatsApp fail from now on, `error` or `timeout`; or work again.
+    /// Sending to WhatsApp starts to fail, or works again.
     Faults {
-        /// How they fail.
+        /// `error` or `timeout`; none to work again.
         send: Option<&'static str>,
     },
-    /// What the target has sent to WhatsApp: `{"sent": [{tag, attrs}, …]}`, oldest first.
+    /// Lists the stanzas that the target has sent to WhatsApp: `{"sent": [{tag, attrs}, …]}`,
+    /// oldest first.
     Sent,
 }
 
-/// What a contact becomes.
+/// A contact's new presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Becomes {
@@ -127,30 +129,30 @@ pub enum Becomes {
 pub enum LastSeen {
     /// In Unix seconds.
     At(u64),
-    /// Whatever text WhatsApp sends: `deny` when the contact hides it.
+    /// The text that WhatsApp sends: `deny` when the contact hides it.
     Text(&'static str),
 }
 
-/// A driver that cannot be started, or a step that it did not do.
+/// An error of a driver.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DriverError {
-    /// There is no such driver.
+    /// No such driver exists.
     #[error(
-        "{0:?} is no driver; expected mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none"
+        "unknown driver {0:?}; expected mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none"
     )]
     Unknown(String),
-    /// What follows its name makes no sense.
-    #[error("{driver:?} is no driver: {why}")]
+    /// The driver's argument is invalid.
+    #[error("invalid driver {driver:?}: {why}")]
     Misnamed {
-        /// As it was asked for.
+        /// The driver as the user named it.
         driver: String,
-        /// What is wrong.
+        /// What is wrong with it.
         why: String,
     },
-    /// It cannot do this, or was told not to.
+    /// The driver cannot do this, or the user declined.
     #[error("{0}")]
     Declined(String),
-    /// It is not there, or broke down.
+    /// The driver is not available, or failed.
     #[error("{0}")]
     Failed(String),
 }
@@ -165,11 +167,11 @@ impl DriverError {
     }
 }
 
-/// The driver that `text` names.
+/// Starts the driver that `text` names.
 ///
 /// # Errors
 ///
-/// When there is none of this name, or it cannot be started.
+/// If there is no such driver, or it cannot be started.
 pub async fn connect(
     text: &str,
     session: &str,
@@ -191,7 +193,7 @@ pub async fn connect(
     }
 }
 
-/// How an engine writes an id: `…@s.whatsapp.net` for `…@c.us`.
+/// The engine's form of an id: `…@s.whatsapp.net` for `…@c.us`.
 pub(crate) fn engine_id(id: &str) -> String {
     id.strip_suffix("@c.us")
         .map_or_else(|| id.to_owned(), |number| format!("{number}@s.whatsapp.net"))

@@ -1,6 +1,6 @@
-//! Properties against a live target: chance makes sequences of stanzas, requests, reconnects and
-//! receiver failures, a plain [`Model`] says what must be shown, and what differs is shrunk to a
-//! minimal scenario.
+//! Property tests against a live target: random sequences of stanzas, requests, reconnects and
+//! receiver failures are compared with a simple [`Model`], and a failing one is shrunk to a minimal
+//! scenario.
 
 mod act;
 mod model;
@@ -20,75 +20,75 @@ use proptest::{
 };
 use tokio::{runtime::Handle, sync::watch};
 
-pub use act::{Act, Told};
+pub use act::{Act, Change};
 pub use model::{Model, Record};
 pub use scenario::to_toml;
 
 use crate::{Ability, Environment, Failure, Halt, Need, Settings, trace::quoted};
 
-/// How much is tried, and how strictly it is judged.
+/// The number of sequences, and how strictly they are judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// How many sequences.
+    /// The number of sequences.
     pub cases: u32,
-    /// How long a sequence may be.
+    /// The maximum length of a sequence.
     pub length: usize,
-    /// Whether extensions must hold too: the order of first-seen, null for no last seen, a message that
-    /// ends a recording, nothing for an unknown status, every webhook in its order.
+    /// Whether extensions are required too: first-seen order, null without a last seen, a message
+    /// that ends a recording, nothing for an unknown status, every webhook in order.
     pub strict: bool,
 }
 
-/// What a fuzz run found.
+/// The result of a fuzz run.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// Every sequence ended as the model says.
+    /// Every sequence matched the model.
     Nothing,
-    /// A shortest sequence that does not.
+    /// A shortest sequence that does not match.
     Counterexample(Counterexample),
-    /// Nothing could be tried, and why.
+    /// The reason why no sequence could be tried.
     Impossible(String),
-    /// The driver broke down, and how.
+    /// The driver's error.
     Broken(String),
-    /// It was told to stop, and had found nothing.
+    /// The run was stopped before it found anything.
     Stopped,
 }
 
-/// How far it is.
+/// Progress of a fuzz run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many sequences have been played.
+    /// The number of sequences played so far.
     Played(u32),
-    /// One ends wrongly, and shorter ones are tried for at most [`SHRINKING`].
+    /// A sequence failed and is being shrunk for up to [`SHRINKING`].
     Shrinking,
 }
 
-/// How long it is tried to shorten a sequence.
+/// The time limit for shrinking a sequence.
 pub const SHRINKING: Duration = Duration::from_secs(120);
 
-/// A shortest sequence whose end is not what the model says.
+/// A shortest sequence that does not match the model.
 #[derive(Clone, Debug)]
 pub struct Counterexample {
-    /// What happens.
+    /// The sequence.
     pub acts: Vec<Act>,
-    /// What was expected, and what came.
+    /// Expected and actual.
     pub failure: Failure,
     /// The same as a scenario for a mock engine.
     pub scenario: String,
-    /// The command that finds it again.
+    /// The command that reproduces it.
     pub again: String,
 }
 
 impl Counterexample {
-    /// Whether it is shown only by a webhook receiver that fails, which no scenario can have.
+    /// Whether it requires a failing webhook receiver, which a scenario cannot express.
     pub fn needs_a_failing_receiver(&self) -> bool {
         self.acts.contains(&Act::ReceiverFails)
     }
 }
 
-/// Tries so many sequences on the target, and shrinks the first one that ends wrongly. Once `stop` is
-/// true it ends with what it has.
+/// Plays random sequences on the target and shrinks the first one that fails. Once `stop` is true,
+/// it returns what it has found.
 ///
-/// It blocks: call it from a thread that may, as [`tokio::task::spawn_blocking`] gives.
+/// Blocks: call it from a thread that may, such as one of [`tokio::task::spawn_blocking`].
 pub fn fuzz(
     environment: &Arc<Environment>,
     effort: Effort,
@@ -98,7 +98,7 @@ pub fn fuzz(
 ) -> Found {
     let needed = [Ability::Presence, Ability::People, Ability::Groups, Ability::Raw];
     if let Some(ability) = needed.into_iter().find(|ability| !environment.can(*ability)) {
-        return Found::Impossible(format!("it needs {}", Need::Driver(ability)));
+        return Found::Impossible(format!("fuzzing needs {}", Need::Driver(ability)));
     }
     let seed = environment.settings.seed;
     let mut bytes = [0; 32];
@@ -120,7 +120,7 @@ pub fn fuzz(
     let (failed, untried) = (RefCell::new(None), RefCell::new(None));
     let result = runner.run(&strategy, |acts| {
         if untried.borrow().is_some() {
-            return Err(TestCaseError::fail("there is nothing to shrink"));
+            return Err(TestCaseError::fail("nothing to shrink"));
         }
         let number = played.replace(played.get() + 1);
         let mut stopping = stop.clone();
@@ -140,7 +140,7 @@ pub fn fuzz(
                 return Ok(());
             }
             Some(Err(halt)) => halt,
-            // What is found stays as it is.
+            // Stopped while shrinking: keep what was found.
             None if is_shrinking => return Ok(()),
             None => {
                 untried.replace(Some(Found::Stopped));
@@ -156,7 +156,7 @@ pub fn fuzz(
                 failed.replace(Some(*failure));
                 return Err(TestCaseError::fail(reason));
             }
-            // While a failure is shrunk this sequence does not show it.
+            // While shrinking, this sequence does not reproduce the failure.
             _ if is_shrinking => return Ok(()),
             Halt::Skipped(why) => Found::Impossible(why),
             Halt::Driver(_) => Found::Broken(reason.clone()),
@@ -178,7 +178,8 @@ pub fn fuzz(
     }
 }
 
-/// The command that plays the same sequences on the same target; the key is left to `$WAHA_API_KEY`.
+/// The command that plays the same sequences on the same target; the key comes from
+/// `$WAHA_API_KEY`.
 fn command(environment: &Environment, effort: Effort) -> String {
     let Settings { session, timeout, settle, seed, webhook_configured, .. } = &environment.settings;
     let Effort { cases, length, strict } = effort;

@@ -1,9 +1,9 @@
-//! Made-up ids, fresh for each check and run, so that runs do not disturb one another.
+//! Generated ids, distinct per check and run, so that runs do not interfere.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A source of ids that come from the run's seed and the check's name alone.
+/// A source of ids determined by the run's seed and the check's name.
 #[derive(Clone, Debug)]
 pub(crate) struct Ids(ChaCha8Rng);
 
@@ -15,7 +15,7 @@ impl Ids {
         Self(ChaCha8Rng::seed_from_u64(salted))
     }
 
-    /// A phone number that is nobody's.
+    /// A phone number that is not in use.
     pub(crate) fn number(&mut self) -> u64 {
         self.0.random_range(710_000_000_000..799_999_999_999)
     }
@@ -25,12 +25,12 @@ impl Ids {
         format!("{}@c.us", self.number())
     }
 
-    /// A group's id, of today's form: 18 digits.
+    /// A group's id in the current format of 18 digits.
     pub(crate) fn group(&mut self) -> String {
         format!("120363{}@g.us", self.0.random_range(100_000_000_000_u64..999_999_999_999))
     }
 
-    /// A short word of hexadecimal digits.
+    /// Eight hexadecimal digits.
     pub(crate) fn word(&mut self) -> String {
         format!("{:08x}", self.0.random::<u32>())
     }

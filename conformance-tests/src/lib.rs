@@ -1,9 +1,9 @@
-//! Checks whether a WAHA-compatible server's presence API keeps the promises of the documentation.
+//! Checks a WAHA-compatible server's presence API against the documentation.
 //!
-//! The heart is the [`Check`]: one promise, how binding it is, the [`statements`] of the
-//! documentation that it rests on, and a function that tries it. The [`catalogue`] has them all, in
-//! the documentation's order. A [`run`] tries them on a [`Target`], with a [`Driver`] that makes the
-//! engine do something and a [`Receiver`] where webhooks arrive, and ends in a [`Report`].
+//! The central type is [`Check`]: one requirement, how binding it is, the [`statements`] of the
+//! documentation that it rests on, and a function that tests it. The [`catalogue`] lists all checks
+//! in the documentation's order. A [`run`] tries them on a [`Target`], with a [`Driver`] that makes
+//! things happen on the engine's side and a [`Receiver`] for webhooks, and returns a [`Report`].
 //!
 //! ```no_run
 //! # async fn check() -> Result<(), Box<dyn std::error::Error>> {

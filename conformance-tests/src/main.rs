@@ -1,4 +1,5 @@
-//! `conformance`: whether a WAHA-compatible server keeps the promises of the documentation.
+//! The program `conformance`: checks a WAHA-compatible server's presence API against the
+//! documentation.
 
 mod cli;
 

@@ -1,4 +1,5 @@
-//! How long a check is waited for: what its driver takes is not the target's fault, and does not count.
+//! The time limit of a check, which excludes the driver's time: a slow driver is not the target's
+//! fault.
 
 use std::{
     pin::pin,
@@ -8,20 +9,24 @@ use std::{
 
 use tokio::time::{Instant, timeout_at};
 
-/// The time that a check has, which stands still while its driver works.
+/// A check's time limit, which stands still while its driver works.
+///
+/// Clones share one state behind a mutex that is never held across an await. [`pause`](Self::pause)
+/// writes it, [`within`](Self::within) reads it; neither wakes the other: `within` looks again when
+/// its deadline passes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Patience(Arc<Mutex<Pauses>>);
 
 #[derive(Debug, Default)]
 struct Pauses {
-    /// How long the pauses that are over took.
+    /// The total length of the finished pauses.
     over: Duration,
-    /// Since when it is paused, if it is, and how often at once.
+    /// The start of the current pause, if any, and the number of concurrent ones.
     now: Option<(Instant, u32)>,
 }
 
 impl Patience {
-    /// What comes of the work; nothing when it takes longer than `limit`, pauses aside.
+    /// The output of `work`; none when it takes longer than `limit`, excluding pauses.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,
@@ -34,14 +39,14 @@ impl Patience {
             if let Ok(done) = timeout_at(deadline, &mut work).await {
                 return Some(done);
             }
-            // Paused meanwhile, it has as much left as before.
+            // Time spent paused does not count; wait for the rest of the limit.
             if started + limit + self.paused() <= Instant::now() {
                 return None;
             }
         }
     }
 
-    /// Does what does not count.
+    /// Runs `work` without counting its time.
     pub(crate) async fn pause<T>(&self, work: impl Future<Output = T>) -> T {
         let _paused = Paused::begin(self);
         work.await
@@ -57,7 +62,7 @@ impl Patience {
     }
 }
 
-/// One pause, which ends also when its work is dropped.
+/// A pause, which also ends when its work is dropped.
 struct Paused<'a>(&'a Patience);
 
 impl<'a> Paused<'a> {
@@ -96,12 +101,12 @@ mod tests {
     const LONGER: Duration = Duration::from_millis(100);
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_does_not_end_is_given_up() {
+    async fn work_that_does_not_end_is_abandoned() {
         assert_eq!(Patience::default().within(LIMIT, pending::<()>()).await, None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_do_not_count_and_what_follows_does() {
+    async fn pauses_do_not_count_but_the_time_after_them_does() {
         let patience = Patience::default();
         let pauses = async {
             join!(patience.pause(sleep(LONGER)), patience.pause(sleep(LONGER)));

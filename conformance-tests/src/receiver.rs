@@ -1,4 +1,4 @@
-//! The suite's own webhook receiver: it keeps every delivery and answers as it is told.
+//! The suite's webhook receiver, which records every delivery and sends configured replies.
 
 use std::{
     collections::VecDeque,
@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{clock, target::header_list, trace::Traced};
 
-/// A running receiver; it stops when it is dropped.
+/// A running webhook receiver; stops when dropped.
 #[derive(Debug)]
 pub struct Receiver {
     address: SocketAddr,
@@ -39,6 +39,8 @@ pub struct Receiver {
     server: JoinHandle<()>,
 }
 
+/// The deliveries per path, shared by the receiver, its hooks and the handler. The handler appends
+/// under the mutex and then notifies `changed`, which wakes every [`Hook::wait`].
 #[derive(Debug)]
 struct Inbox {
     paths: Mutex<IndexMap<String, Mailbox>>,
@@ -51,7 +53,7 @@ struct Mailbox {
     replies: VecDeque<Reply>,
 }
 
-/// How one delivery is answered; 200 when nothing else was asked for.
+/// The reply to one delivery; 200 unless configured otherwise.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -64,12 +66,12 @@ impl Reply {
     }
 }
 
-/// One webhook that arrived.
+/// A webhook that arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
-    /// When, on the suite's monotonic clock.
+    /// The time of arrival on the suite's monotonic clock.
     pub(crate) at: Instant,
-    /// When, in milliseconds since 1970.
+    /// The time of arrival in Unix milliseconds.
     pub(crate) at_ms: u64,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -77,7 +79,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not valid JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -96,11 +98,11 @@ impl Delivery {
 }
 
 impl Receiver {
-    /// Listens on `bind`; `advertise` is its address as the target reaches it, when that is another.
+    /// Listens on `bind`; `advertise` is the URL that the target uses, if different.
     ///
     /// # Errors
     ///
-    /// When the address cannot be listened on.
+    /// If the address cannot be bound.
     pub async fn listen(bind: SocketAddr, advertise: Option<&str>) -> io::Result<Self> {
         let listener = TcpListener::bind(bind).await?;
         let address = listener.local_addr()?;
@@ -116,27 +118,27 @@ impl Receiver {
         Ok(Self { address, base, inbox, made: AtomicU64::new(0), server })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its address as the target reaches it.
+    /// The URL that the target uses.
     pub fn url(&self) -> &str {
         &self.base
     }
 
-    /// Whether nothing has arrived at all.
+    /// Whether nothing has arrived so far.
     pub(crate) fn is_silent(&self) -> bool {
         self.inbox.lock().values().all(|mailbox| mailbox.deliveries.is_empty())
     }
 
-    /// Whether anybody asked for an address of its own.
+    /// Whether any hook was created.
     pub(crate) fn has_hooks(&self) -> bool {
         self.made.load(Ordering::Relaxed) > 0
     }
 
-    /// A new address of its own, whose deliveries are kept apart.
+    /// A new hook: a URL whose deliveries are recorded separately.
     pub(crate) fn hook(&self) -> Hook {
         let path = format!("/hooks/{}", self.made.fetch_add(1, Ordering::Relaxed));
         self.inbox.lock().entry(path.clone()).or_default();
@@ -144,7 +146,7 @@ impl Receiver {
         Hook { url, path, inbox, before: 0 }
     }
 
-    /// What arrives at any address that is nobody else's.
+    /// The hook for deliveries to any other URL.
     pub(crate) fn catch_all(&self) -> Hook {
         let (url, inbox) = (self.base.clone(), Arc::clone(&self.inbox));
         Hook { url, path: String::new(), inbox, before: 0 }
@@ -186,13 +188,13 @@ async fn receive(
     }
 }
 
-/// One address of the receiver.
+/// One URL of the receiver, with its own deliveries.
 #[derive(Clone, Debug)]
 pub(crate) struct Hook {
     url: String,
     path: String,
     inbox: Arc<Inbox>,
-    /// How many deliveries came before, which are none of this check's.
+    /// The number of earlier deliveries, which are ignored.
     before: usize,
 }
 
@@ -201,27 +203,27 @@ impl Hook {
         &self.url
     }
 
-    /// The same address, for what arrives from now on.
+    /// The same hook, limited to deliveries from now on.
     pub(crate) fn afresh(&self) -> Self {
         let paths = self.inbox.lock();
         let before = paths.get(&self.path).map_or(0, |mailbox| mailbox.deliveries.len());
         Self { before, ..self.clone() }
     }
 
-    /// Answers the next deliveries so, one after the other, and then 200.
+    /// Sends these replies to the next deliveries, in order, then 200.
     pub(crate) fn replies(&self, replies: impl IntoIterator<Item = Reply>) {
         let mut paths = self.inbox.lock();
         paths.entry(self.path.clone()).or_default().replies = replies.into_iter().collect();
     }
 
-    /// All that has arrived for which `wanted` holds, in order.
+    /// The deliveries that `wanted` accepts, in order of arrival.
     pub(crate) fn deliveries(&self, wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
         let paths = self.inbox.lock();
         let all = paths.get(&self.path).map_or(&[][..], |mailbox| &mailbox.deliveries);
         all.iter().skip(self.before).filter(|delivery| wanted(delivery)).cloned().collect()
     }
 
-    /// Waits until so many have arrived for which `wanted` holds, or `limit` has passed.
+    /// Waits until `wanted` accepts `count` deliveries or `limit` has passed.
     pub(crate) async fn wait(
         &self,
         count: usize,

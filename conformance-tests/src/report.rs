@@ -1,4 +1,4 @@
-//! What a run found, and the formats in which it is told.
+//! The report of a run, and its formats.
 
 mod html;
 mod json;
@@ -22,59 +22,59 @@ pub struct Report {
     pub session: String,
     /// The driver.
     pub driver: String,
-    /// The seed of all made-up ids.
+    /// The seed of all generated ids.
     pub seed: u64,
-    /// Whether every SHOULD had to hold.
+    /// Whether a failing SHOULD or MAY was a failure.
     pub strict: bool,
-    /// How long it took.
+    /// The run's duration.
     pub took: Duration,
-    /// What may be amiss with the set-up rather than with the target.
+    /// A likely problem with the set-up rather than with the target.
     pub advice: Option<String>,
-    /// What the run changed at the target and could not put back.
+    /// Changes to the target that could not be undone.
     pub left_behind: Vec<String>,
     /// Each check, in the order of the catalogue.
     pub entries: Vec<Entry>,
 }
 
-/// How one check went.
+/// The result of one check.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The check.
     pub check: &'static Check,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// How long it took.
+    /// The check's duration.
     pub took: Duration,
-    /// What was expected and what came, if it failed.
+    /// Expected and actual, if it failed.
     pub failure: Option<Failure>,
-    /// Why it was skipped, if it was.
+    /// The reason, if it was not tried.
     pub reason: Option<String>,
-    /// What went over the wire.
+    /// The check's exchanges.
     pub trace: Vec<Traced>,
 }
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The promise is kept.
+    /// The target meets the requirement.
     Pass,
-    /// It is not.
+    /// The target does not meet the requirement.
     Fail,
-    /// It is not, and it need not be: a SHOULD or MAY, without `--strict`.
+    /// The target does not meet a SHOULD or MAY, without `--strict`.
     Warn,
-    /// It could not be tried, or was not to be.
+    /// The check could not be tried, or was skipped on request.
     Skip,
-    /// It is not, as was known.
+    /// The check failed, as expected by `--known-failing`.
     KnownFailure,
-    /// It is, though it was known not to be.
+    /// The check passed, although `--known-failing` lists it.
     UnexpectedPass,
-    /// It could not be tried because the driver broke down.
+    /// The check could not be tried because the driver failed.
     Broken,
 }
 
 impl Outcome {
-    /// All outcomes, the good ones first.
+    /// All outcomes, best first.
     pub const ALL: [Self; 7] = [
         Self::Pass,
         Self::KnownFailure,
@@ -85,7 +85,7 @@ impl Outcome {
         Self::UnexpectedPass,
     ];
 
-    /// The words for a person.
+    /// The outcome in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -98,7 +98,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it makes the whole run fail.
+    /// Whether it fails the whole run.
     pub fn is_bad(self) -> bool {
         matches!(self, Self::Fail | Self::UnexpectedPass)
     }
@@ -111,28 +111,28 @@ impl fmt::Display for Outcome {
 }
 
 impl Report {
-    /// How many checks ended so.
+    /// The number of checks with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.entries.iter().filter(|entry| entry.outcome == outcome).count()
     }
 
-    /// Whether all that was tried and had to hold did.
+    /// Whether no check failed.
     pub fn holds(&self) -> bool {
         !self.entries.iter().any(|entry| entry.outcome.is_bad())
     }
 
-    /// How many checks were tried.
+    /// The number of checks that were tried.
     pub fn tried(&self) -> usize {
         self.entries.iter().filter(|entry| !entry.is_untried()).count()
     }
 
-    /// Whether something was tried, the driver did not break down, and all held but what need not or
-    /// was known.
+    /// Whether at least one check was tried, the driver did not fail, and no check failed other
+    /// than known ones and warnings.
     pub fn conforms(&self) -> bool {
         self.tried() > 0 && self.holds() && !self.is_broken()
     }
 
-    /// Whether the driver broke down, so that not all could be tried.
+    /// Whether the driver failed, so that some checks could not be tried.
     pub fn is_broken(&self) -> bool {
         self.count(Outcome::Broken) > 0
     }
@@ -143,15 +143,17 @@ impl Report {
         let bad = self.entries.iter().filter(|entry| entry.outcome.is_bad()).count();
         match (self.tried(), bad) {
             (_, 0) if broken > 0 => {
-                format!("it cannot be said: the driver failed in {broken} checks")
+                format!("inconclusive: the driver failed in {broken} checks")
             }
             (0, 0) => "nothing was checked".to_owned(),
             (tried, 0) if known > 0 => {
-                format!("conforms but for what is known to fail: {known} of {tried} checks")
+                format!("conforms except for known failures: {known} of {tried} checks")
             }
             (tried, 0) => match tried - self.count(Outcome::Pass) {
-                0 => format!("conforms: all {tried} checks held"),
-                rest => format!("conforms: of {tried} checks, {rest} did not hold and need not"),
+                0 => format!("conforms: all {tried} checks passed"),
+                rest => {
+                    format!("conforms: {} of {tried} checks passed, {rest} warned", tried - rest)
+                }
             },
             (tried, bad) => format!("does not conform: {bad} of {tried} checks failed"),
         }
@@ -164,11 +166,11 @@ impl Report {
         counts.map(|(count, outcome)| format!("{count} {outcome}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The checks that were not tried, by their reason, in the order in which reasons came up.
+    /// The checks that were not tried, grouped by reason, in order of occurrence.
     pub fn not_checked(&self) -> Vec<(&str, Vec<&'static str>)> {
         let mut reasons: Vec<(&str, Vec<&'static str>)> = Vec::new();
         for entry in self.entries.iter().filter(|entry| entry.is_untried()) {
-            let reason = entry.reason.as_deref().unwrap_or("no reason");
+            let reason = entry.reason.as_deref().unwrap_or("no reason given");
             match reasons.iter_mut().find(|(of, _)| *of == reason) {
                 Some((_, checks)) => checks.push(entry.check.id),
                 None => reasons.push((reason, vec![entry.check.id])),
@@ -177,7 +179,7 @@ impl Report {
         reasons
     }
 
-    /// The entries, by section, in order.
+    /// The entries grouped by section, in order.
     pub(crate) fn sections(&self) -> Vec<(&'static str, Vec<&Entry>)> {
         let mut sections: Vec<(&'static str, Vec<&Entry>)> = Vec::new();
         for entry in &self.entries {
@@ -202,9 +204,9 @@ impl Entry {
         Self { check, outcome, took, failure, reason: Some(reason), trace: Vec::new() }
     }
 
-    /// A check that broke down itself, which is a defect of the suite.
+    /// A check that panicked, which is a defect of the suite.
     pub(crate) fn broken(check: &'static Check) -> Self {
-        let failure = Failure::new("a verdict", "the check itself broke down; please report it");
+        let failure = Failure::new("a verdict", "the check itself panicked; please report this");
         let (outcome, took, reason) = (Outcome::Fail, Duration::ZERO, None);
         Self { check, outcome, took, failure: Some(failure), reason, trace: Vec::new() }
     }
@@ -222,7 +224,7 @@ impl Entry {
     }
 }
 
-/// A format, and where the report goes: `junit=report.xml`; `-` is standard output.
+/// A report's format and file: `junit=report.xml`; `-` is standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     /// The format.
@@ -231,23 +233,23 @@ pub struct Destination {
     pub file: String,
 }
 
-/// A format of reports.
+/// A report format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For CI servers.
     Junit,
     /// For programs.
     Json,
-    /// For people: one file.
+    /// For people, as one file.
     Html,
     /// The Test Anything Protocol, version 14.
     Tap,
 }
 
-/// A destination that cannot be read.
+/// An invalid destination.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} is no report; expected junit=FILE, json=FILE, html=FILE or tap=FILE, with - for standard output"
+    "invalid report {0:?}; expected junit=FILE, json=FILE, html=FILE or tap=FILE, with - for standard output"
 )]
 pub struct BadDestination(String);
 
@@ -270,7 +272,7 @@ impl FromStr for Destination {
     }
 }
 
-/// A report that cannot be written in its format.
+/// A report that cannot be rendered in its format.
 #[derive(Debug, Error)]
 pub enum RenderError {
     /// The JUnit report.
@@ -284,11 +286,11 @@ pub enum RenderError {
     Html(#[source] minijinja::Error),
 }
 
-/// The report in this format.
+/// Renders the report in this format.
 ///
 /// # Errors
 ///
-/// When something in the report cannot be written in it.
+/// If the report contains something that the format cannot express.
 pub fn render(report: &Report, format: Format) -> Result<String, RenderError> {
     match format {
         Format::Junit => junit::render(report),

@@ -1,4 +1,4 @@
-//! A run: each check on the target, several at a time.
+//! A run: the checks on one target, several at a time.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -10,25 +10,25 @@ use crate::{
     verdict::{Failure, Halt, Verdict},
 };
 
-/// Which checks are tried, and how their failures count.
+/// The checks to run, and how their failures count.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The checks, in the order of the report.
     pub checks: Vec<&'static Check>,
-    /// Whether a SHOULD that fails is a failure.
+    /// Whether a failing SHOULD or MAY is a failure rather than a warning.
     pub strict: bool,
     /// Names of checks that are known to fail.
     pub known_failing: Vec<String>,
-    /// Names of checks that are not tried.
+    /// Names of checks to skip.
     pub skip: Vec<String>,
-    /// How many checks run at a time; 1 where they share a contact.
+    /// The number of checks that run at a time; 1 if they share a contact.
     pub jobs: usize,
 }
 
-/// Tries the checks, tells `progress` of each that has ended, and reports.
+/// Runs the checks, calls `progress` as each ends, and reports.
 ///
-/// When the future is dropped the checks end where they are; what they changed is put back by
-/// [`Environment::put_all_back`].
+/// When the future is dropped, the checks stop where they are; [`Environment::restore`] undoes
+/// their changes.
 pub async fn run(
     environment: &Arc<Environment>,
     plan: &Plan,
@@ -49,7 +49,8 @@ pub async fn run(
         while running.len() < jobs {
             let Some((place, check)) = waiting.pop_front() else { break };
             let environment = Arc::clone(environment);
-            let (skipped, known) = (names(&plan.skip, check), names(&plan.known_failing, check));
+            let (skipped, known) =
+                (is_listed(&plan.skip, check), is_listed(&plan.known_failing, check));
             let strict = plan.strict;
             running.spawn(async move {
                 (place, try_one(&environment, check, skipped, known, strict).await)
@@ -64,7 +65,7 @@ pub async fn run(
             None => break,
         }
     }
-    environment.put_all_back().await;
+    environment.restore().await;
     let entries: Vec<Entry> = entries
         .into_iter()
         .zip(&plan.checks)
@@ -83,17 +84,18 @@ pub async fn run(
     }
 }
 
-/// Configures the webhook that checks share before any of them runs: it may restart the session.
+/// Configures the webhook that checks share before any of them runs, since that may restart the
+/// session.
 async fn prepare_webhooks(environment: &Arc<Environment>, plan: &Plan) {
     let hooked = |check: &&Check| check.needs.contains(&Need::Webhook);
     let mut hooked = plan.checks.iter().copied().filter(hooked);
     if hooked.any(|check| environment.missing(check).is_none()) {
-        // What goes wrong is told by each check that needs it.
+        // Each check that needs it reports the failure.
         let _ = Context::named(Arc::clone(environment), "webhooks").hooked().await;
     }
 }
 
-fn names(list: &[String], check: &Check) -> bool {
+fn is_listed(list: &[String], check: &Check) -> bool {
     list.iter().any(|name| name == check.id)
 }
 
@@ -114,7 +116,7 @@ async fn try_one(
     let context = Context::new(Arc::clone(environment), check);
     let limit = environment.settings.timeout * 8 + Duration::from_secs(10);
     let verdict = verdict(&context, check, limit).await;
-    environment.put_back(check.id).await;
+    environment.restore_after(check.id).await;
     let outcome = outcome(check, &verdict, known, strict);
     let (failure, reason) = match verdict {
         Ok(()) => (None, None),
@@ -125,12 +127,12 @@ async fn try_one(
     Entry { check, outcome, took: started.elapsed(), failure, reason, trace: context.trace.take() }
 }
 
-/// How the check ends; that it does not is the target's fault, for what the driver takes does not count.
+/// Runs the check's function; not finishing in time counts as a failure of the target.
 async fn verdict(context: &Context, check: &Check, limit: Duration) -> Verdict {
     let ended = context.patience.within(limit, (check.run)(context.clone())).await;
     ended.unwrap_or_else(|| {
         let none = format!("none within {} s", limit.as_secs());
-        Err(Failure::new("an end", none).into())
+        Err(Failure::new("a result", none).into())
     })
 }
 
@@ -163,7 +165,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(20);
 
-    /// Takes longer than the check may.
+    /// Takes longer than the check's time limit.
     #[derive(Debug)]
     struct Slow;
 
@@ -188,24 +190,22 @@ mod tests {
     }
 
     async fn of(check: Check) -> Result<(), Halt> {
-        let nobody = Target::new("http://127.0.0.1:1", None, LIMIT).unwrap();
+        let closed = Target::new("http://127.0.0.1:1", None, LIMIT).unwrap();
         let receiver = Receiver::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
         let settings = Settings::new("default", LIMIT);
-        let environment = Environment::prepare(nobody, Box::new(Slow), receiver, settings).await;
+        let environment = Environment::prepare(closed, Box::new(Slow), receiver, settings).await;
         let context = Context::new(Arc::new(environment), &check);
         verdict(&context, &check, LIMIT).await
     }
 
     #[tokio::test]
     async fn a_slow_driver_is_not_the_targets_fault() {
-        let step = |action| Check::must("a/check", "", action);
-        let waits = step(|cx| Box::pin(async move { cx.act(Action::Sent).await.map(|_| ()) }));
-        assert!(of(waits).await.is_ok());
-        let fails = step(|cx| {
-            Box::pin(async move { cx.act(Action::Faults { send: None }).await.map(|_| ()) })
-        });
-        assert!(matches!(of(fails).await, Err(Halt::Driver(_))));
-        let hangs = step(|_| Box::pin(std::future::pending()));
-        assert!(matches!(of(hangs).await, Err(Halt::Failed(_))));
+        let waits = |cx: Context| async move { cx.act(Action::Sent).await.map(|_| ()) };
+        assert!(of(Check::must("a/check", waits)).await.is_ok());
+        let fails =
+            |cx: Context| async move { cx.act(Action::Faults { send: None }).await.map(|_| ()) };
+        assert!(matches!(of(Check::must("a/check", fails)).await, Err(Halt::Driver(_))));
+        let hangs = |_: Context| std::future::pending();
+        assert!(matches!(of(Check::must("a/check", hangs)).await, Err(Halt::Failed(_))));
     }
 }

@@ -1,18 +1,18 @@
-//! What the documentation says about presence, statement by statement, in its own order.
+//! The documentation's statements about presence, in its own order.
 //!
-//! The words are a short summary; the examples are the documentation's, byte for byte. Each
+//! The wording is a short summary; the examples are the documentation's, byte for byte. Each
 //! [`Check`](crate::Check) names the statements that it rests on.
 
-/// One thing that the documentation says.
+/// A statement of the documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct Statement {
-    /// Its name: section and what it is about.
+    /// Its name: section and subject.
     pub id: &'static str,
-    /// The heading under which it stands.
+    /// The heading that it appears under.
     pub section: &'static str,
-    /// What it says, in short.
+    /// A one-line summary.
     pub says: &'static str,
-    /// The JSON that stands there.
+    /// The JSON example that belongs to it.
     pub example: Option<&'static str>,
 }
 
@@ -34,11 +34,15 @@ pub const STATEMENTS: &[Statement] = &[
     says(
         "intro/kinds",
         PRESENCE,
-        "a contact's presence is: online, offline with last seen, typing",
+        "a contact's presence is online, offline with last seen, or typing",
     ),
-    says("intro/if-shared", PRESENCE, "it can be had of contacts who share it"),
-    says("intro/noweb-only", PRESENCE, "endpoints and webhook exist in the NOWEB engine only"),
-    says("fields/chat-id", PRESENCE, "chatId is a contact's id, @c.us, or a group's, @g.us"),
+    says("intro/if-shared", PRESENCE, "presence is available for contacts who share it"),
+    says(
+        "intro/noweb-only",
+        PRESENCE,
+        "the endpoints and the webhook exist in the NOWEB engine only",
+    ),
+    says("fields/chat-id", PRESENCE, "chatId is a contact's id (@c.us) or a group's (@g.us)"),
     says(
         "fields/last-seen",
         PRESENCE,
@@ -49,8 +53,8 @@ pub const STATEMENTS: &[Statement] = &[
         PRESENCE,
         "lastKnownPresence is offline, online, typing, recording or paused",
     ),
-    says("get-all/endpoint", GET_ALL, "GET /api/{session}/presence/ gets all that is known"),
-    says("get-all/both-kinds", GET_ALL, "it returns groups and personal chats alike"),
+    says("get-all/endpoint", GET_ALL, "GET /api/{session}/presence/ returns all known presence"),
+    says("get-all/both-kinds", GET_ALL, "it returns both groups and personal chats"),
     shows(
         "get-all/example-list",
         GET_ALL,
@@ -60,28 +64,32 @@ pub const STATEMENTS: &[Statement] = &[
     says(
         "get-all/example-direct-chat",
         GET_ALL,
-        "a personal chat has one participant, the contact; who is offline has a number for lastSeen",
+        "a personal chat has one participant, the contact; lastSeen is a number when offline",
     ),
     says(
         "get-all/example-group",
         GET_ALL,
-        "a group lists itself, online with lastSeen null, and its participants by their contact ids",
+        "a group lists itself, online with lastSeen null, and its participants by contact id",
     ),
-    says("get-chat/endpoint", GET_CHAT, "GET /api/{session}/presence/{chatId} gets a single chat"),
-    says("get-chat/group", GET_CHAT, "for a group it gets the participants' statuses"),
+    says(
+        "get-chat/endpoint",
+        GET_CHAT,
+        "GET /api/{session}/presence/{chatId} returns a single chat",
+    ),
+    says("get-chat/group", GET_CHAT, "for a group it returns the participants' statuses"),
     shows(
         "get-chat/example",
         GET_CHAT,
-        "the answer is one {id, presences}; who is online has lastSeen null",
+        "the answer is one {id, presences}; lastSeen is null when online",
         GET_CHAT_EXAMPLE,
     ),
     says(
         "subscribe/endpoint",
         SUBSCRIBE,
-        "POST /api/{session}/presence/{chatId}/subscribe subscribes, and needs no body",
+        "POST /api/{session}/presence/{chatId}/subscribe subscribes to a chat and needs no body",
     ),
-    says("subscribe/then-get", SUBSCRIBE, "later news is got with the two GET endpoints"),
-    says("subscribe/then-webhook", SUBSCRIBE, "or by listening to the presence.update webhook"),
+    says("subscribe/then-get", SUBSCRIBE, "later presence is available from the two GET endpoints"),
+    says("subscribe/then-webhook", SUBSCRIBE, "or from the presence.update webhook"),
     says("webhook/event", WEBHOOK, "the presence.update event carries the most recent presence"),
     shows(
         "webhook/example",

@@ -20,7 +20,7 @@ use crate::{
     verdict::{Failure, Halt, Verdict},
 };
 
-/// The server under test, and how it is spoken to.
+/// The server under test: its address, key and time limit.
 #[derive(Clone, Debug)]
 pub struct Target {
     base: String,
@@ -29,17 +29,17 @@ pub struct Target {
     client: HttpClient,
 }
 
-/// An address that no request can be sent to.
+/// An invalid server address.
 #[derive(Debug, Error)]
 #[error(
-    "{url:?} is no address of a server; expected http://host:port or https://host, without a user name"
+    "{url:?} is not a server's address; expected http://host:port or https://host, without a user name"
 )]
 pub struct BadUrl {
     url: String,
 }
 
 impl Target {
-    /// A target at `url`; a request to it may take up to `timeout`.
+    /// Creates a target at `url`; a request to it may take up to `timeout`.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Target {
         }
     }
 
-    /// Another server, spoken to in the same way and with the same key.
+    /// Another server, with the same key and time limit.
     pub(crate) fn beside(&self, url: &str) -> Result<Self, BadUrl> {
         Self::new(url, self.api_key.clone(), self.timeout)
     }
@@ -86,18 +86,18 @@ impl Target {
         self.api_key.as_deref()
     }
 
-    /// Whether anybody answers there, and lets the key in.
+    /// Checks that the server answers and accepts the key.
     ///
     /// # Errors
     ///
-    /// Says why no check can be tried: nobody answers, or the key is refused.
+    /// The reason why no check can be tried: no answer, or the key is refused.
     pub async fn reach(&self, session: &str) -> Result<(), String> {
         let path = format!("/api/{session}/presence/");
         let trace = Trace::default();
         match self.get(path).send(&trace).await {
             Ok(answer) if answer.status == 401 => Err(match self.api_key {
-                Some(_) => "it refuses the API key (401)".to_owned(),
-                None => "it asks for an API key (401); give it as --api-key".to_owned(),
+                Some(_) => "the API key was refused (401)".to_owned(),
+                None => "an API key is required (401); pass it with --api-key".to_owned(),
             }),
             Ok(_) => Ok(()),
             Err(Halt::Failed(failure)) => Err(failure.actual),
@@ -105,11 +105,11 @@ impl Target {
         }
     }
 
-    /// The engine of this session, as far as its sessions API tells.
+    /// The engine of this session, if the sessions API names it.
     ///
     /// # Errors
     ///
-    /// When there is no such session: says which there are instead.
+    /// If there is no such session: the message lists the existing ones.
     pub async fn engine_of(&self, session: &str) -> Result<Option<String>, String> {
         let trace = Trace::default();
         let answer = self.get(format!("/api/sessions/{session}")).send(&trace).await;
@@ -123,7 +123,7 @@ impl Target {
                 .and_then(Value::as_str)
                 .map(str::to_owned));
         }
-        // A target that does not have the endpoint answers 404 as well, and has no list either.
+        // A target without the sessions API answers 404 too, and has no list either.
         let answer = self.get("/api/sessions?all=true").send(&trace).await;
         let sessions = answer.and_then(|answer| answer.is(200)?.json()).unwrap_or_default();
         let names = sessions.as_array().map(|list| list.iter().map(|it| it["name"].as_str()));
@@ -154,7 +154,7 @@ impl Target {
     }
 }
 
-/// A request that is being put together.
+/// A request under construction.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     target: &'a Target,
@@ -183,13 +183,13 @@ impl Call<'_> {
         self
     }
 
-    /// The same request, which may take so long.
+    /// Raises the time limit to `limit`.
     pub(crate) fn within(mut self, limit: Duration) -> Self {
         self.limit = self.limit.max(limit);
         self
     }
 
-    /// Sends it and notes what went over the wire; no answer is a failure.
+    /// Sends the request and adds the exchange to the trace; no answer is a failure.
     pub(crate) async fn send(self, trace: &Trace) -> Verdict<Answer> {
         let started = Instant::now();
         let limit = self.limit;
@@ -197,7 +197,7 @@ impl Call<'_> {
             Ok(request) => match timeout(limit, self.target.client.send(request)).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => Err(error),
-                Err(_) => Err(format!("nothing within {} ms", limit.as_millis())),
+                Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
             },
             Err(error) => Err(error),
         };
@@ -213,7 +213,7 @@ impl Call<'_> {
         let headers = self.headers.iter().map(|(name, value)| {
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });
-        // Only the target's own key is a secret.
+        // Only the target's real key is secret.
         let other_key = self.key.clone().filter(|_| self.key != self.target.api_key);
         let headers = headers.chain(other_key.map(|key| ("X-Api-Key".to_owned(), key)));
         let traced = trace.add(Traced::Request {
@@ -227,9 +227,7 @@ impl Call<'_> {
         });
         match result {
             Ok(answer) => Ok(Answer { traced, ..answer }),
-            Err(why) => {
-                Err(Failure::new("an HTTP answer", format!("none: {why}")).at(traced).into())
-            }
+            Err(why) => Err(Failure::new("an HTTP answer", why).at(traced).into()),
         }
     }
 

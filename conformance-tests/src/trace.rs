@@ -1,4 +1,4 @@
-//! What went over the wire during a check, for the report.
+//! The exchanges of a check, for the report.
 
 use std::{
     fmt::Write,
@@ -7,28 +7,28 @@ use std::{
 
 use serde::Serialize;
 
-/// One thing that happened during a check.
+/// An exchange or driver step during a check.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Traced {
-    /// A request of the suite, and its answer.
+    /// A request from the suite, and its answer.
     Request {
         /// The method.
         method: String,
-        /// The whole address.
+        /// The full URL.
         url: String,
-        /// Headers, but for the API key.
+        /// The headers, without the API key.
         headers: Vec<(String, String)>,
         /// The request's body.
         body: Option<String>,
         /// Whether the API key was sent.
         with_key: bool,
-        /// What came back.
+        /// The answer.
         answer: Answered,
         /// How long it took, in milliseconds.
         took_ms: u64,
     },
-    /// A webhook that the suite's receiver got.
+    /// A webhook that arrived at the suite's receiver.
     Webhook {
         /// Its headers.
         headers: Vec<(String, String)>,
@@ -37,7 +37,7 @@ pub enum Traced {
         /// The status that it was answered with.
         answered: u16,
     },
-    /// A frame that came over the WebSocket.
+    /// A frame received on the WebSocket.
     Socket {
         /// The frame's text, or why the socket closed.
         text: String,
@@ -46,12 +46,12 @@ pub enum Traced {
     Step {
         /// The step, as JSON.
         step: String,
-        /// What became of it.
+        /// The driver's answer, or its error.
         result: String,
     },
 }
 
-/// What came back for a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answered {
@@ -61,7 +61,7 @@ pub enum Answered {
         status: u16,
         /// Its headers.
         headers: Vec<(String, String)>,
-        /// Its body, cut when it is long.
+        /// Its body, shortened if long.
         body: String,
     },
     /// No answer, and why.
@@ -69,7 +69,7 @@ pub enum Answered {
 }
 
 impl Traced {
-    /// The request as a line for a shell; the key is left to `$WAHA_API_KEY`.
+    /// The request as a shell command; the key is written as `$WAHA_API_KEY`.
     pub fn curl(&self) -> Option<String> {
         let Self::Request { method, url, headers, body, with_key, .. } = self else { return None };
         let mut line = "curl -i".to_owned();
@@ -89,7 +89,7 @@ impl Traced {
         Some(line)
     }
 
-    /// What happened, in a few lines.
+    /// A summary in a few lines.
     pub fn summary(&self) -> String {
         match self {
             Self::Request { answer: Answered::Http { status, body, .. }, .. } => {
@@ -105,12 +105,12 @@ impl Traced {
     }
 }
 
-/// The text as one word of a shell.
+/// The text quoted as one shell word.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The text, cut to about so many bytes.
+/// The text, shortened to about `limit` bytes.
 pub(crate) fn shortened(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
@@ -119,12 +119,15 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     format!("{}… ({} bytes)", &text[..cut], text.len())
 }
 
-/// The trace of one check, shared by all that take part in it.
+/// The trace of one check.
+///
+/// Clones append to one list behind a mutex that is never held across an await; the run takes the
+/// list when the check has ended.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace(Arc<Mutex<Vec<Traced>>>);
 
 impl Trace {
-    /// Adds to the trace and says at which place.
+    /// Appends to the trace and returns the index.
     pub(crate) fn add(&self, traced: Traced) -> usize {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(traced);

@@ -1,4 +1,4 @@
-//! How a check ends: it holds, it fails with what was expected and what came, or it cannot be tried.
+//! The result of a check: it holds, it fails with expected and actual, or it cannot be tried.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,18 +12,18 @@ pub type Verdict<T = ()> = Result<T, Halt>;
 /// Why a check's function stopped early.
 #[derive(Clone, Debug, Error)]
 pub enum Halt {
-    /// The target does not keep the promise.
+    /// The target does not meet the requirement.
     #[error("{0}")]
     Failed(Box<Failure>),
-    /// It cannot be tried here.
+    /// The check cannot be tried here.
     #[error("skipped: {0}")]
     Skipped(String),
-    /// It could not be tried because the driver broke down.
+    /// The check could not be tried because the driver failed.
     #[error("the driver failed: {0}")]
     Driver(String),
 }
 
-/// What was expected, and what came.
+/// What was expected, and what the target did instead.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Error)]
 #[error("expected {expected}, got {actual}")]
 #[serde(rename_all = "camelCase")]
@@ -32,10 +32,10 @@ pub struct Failure {
     pub expected: String,
     /// What the target did.
     pub actual: String,
-    /// Where two JSON values differ, if it is that.
+    /// Where two JSON values differ, if the failure is a comparison.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
-    /// The place, in the trace, of the exchange that shows it.
+    /// The index in the trace of the exchange that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traced: Option<usize>,
 }
@@ -46,7 +46,7 @@ impl Failure {
         Self { expected: expected.into(), actual: actual.into(), ..Self::default() }
     }
 
-    /// The failure of an answer or delivery at this place in the trace.
+    /// The same failure, shown by the exchange at this index of the trace.
     #[must_use]
     pub fn at(mut self, traced: usize) -> Self {
         self.traced = Some(traced);
@@ -69,7 +69,7 @@ pub(crate) fn ensure(
     if holds { Ok(()) } else { Err(Failure::new(expected, actual())) }
 }
 
-/// Holds when two JSON values are the same but for the order of keys.
+/// Holds when two JSON values are equal, regardless of the order of keys.
 pub(crate) fn same(expected: &Value, actual: &Value) -> Result<(), Failure> {
     let differences = compare(expected, actual);
     if differences.is_empty() {
@@ -78,7 +78,7 @@ pub(crate) fn same(expected: &Value, actual: &Value) -> Result<(), Failure> {
     Err(Failure { differences, ..Failure::new(expected.to_string(), actual.to_string()) })
 }
 
-/// What stands at a JSON pointer.
+/// The value at a JSON pointer.
 pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> Result<&'a Value, Failure> {
     value.pointer(pointer).ok_or_else(|| {
         let path = pointer.replace('/', ".");
@@ -91,7 +91,7 @@ pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> Result<&'a Value, Failu
     })
 }
 
-/// What stands at a JSON pointer, when it is as `expected` says.
+/// The value at a JSON pointer, if `is` accepts it; `expected` describes what would be right.
 pub(crate) fn at_if<'a>(
     value: &'a Value,
     pointer: &str,

@@ -1,4 +1,4 @@
-//! Engines: presence is there with NOWEB only.
+//! Engines: only NOWEB has presence.
 
 use crate::{
     Check, Context,
@@ -9,31 +9,19 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::must(
-            "engines/noweb-offers-presence",
-            "The session under test, on NOWEB, has all three endpoints.",
-            |cx| Box::pin(noweb_offers(cx)),
-        )
-        .rests_on(&["intro/noweb-only", "intro/if-shared"]),
-        Check::must(
-            "engines/others-do-not",
-            "On a session of another engine no presence endpoint succeeds.",
-            |cx| Box::pin(others_do_not(cx)),
-        )
-        .rests_on(&["intro/noweb-only"])
-        .needs(&[OtherEngine]),
-        Check::should(
-            "engines/others-answer-422",
-            "On a session of another engine the presence endpoints answer 422.",
-            |cx| Box::pin(others_answer_422(cx)),
-        )
-        .needs(&[OtherEngine]),
-        Check::may(
-            "engines/refusal-says-why",
-            "That answer says that the engine does not implement it, and names the engine.",
-            |cx| Box::pin(says_why(cx)),
-        )
-        .needs(&[OtherEngine]),
+        Check::must("engines/noweb-offers-presence", noweb_offers)
+            .requires("The session under test, on NOWEB, has all three endpoints.")
+            .rests_on(&["intro/noweb-only", "intro/if-shared"]),
+        Check::must("engines/others-do-not", others_do_not)
+            .requires("On a session of another engine, no presence endpoint succeeds.")
+            .rests_on(&["intro/noweb-only"])
+            .needs(&[OtherEngine]),
+        Check::should("engines/others-answer-422", others_answer_422)
+            .requires("On a session of another engine, the presence endpoints answer 422.")
+            .needs(&[OtherEngine]),
+        Check::may("engines/refusal-says-why", says_why)
+            .requires("That answer says that the engine does not implement presence.")
+            .needs(&[OtherEngine]),
     ]
 }
 
@@ -80,7 +68,10 @@ async fn says_why(cx: Context) -> Verdict {
         answer.holds(if says && text.contains("engine") {
             Ok(())
         } else {
-            Err(Failure::new("a message about the engine", answer.text()))
+            Err(Failure::new(
+                "a message that says that the engine does not implement it",
+                answer.text(),
+            ))
         })?;
     }
     Ok(())

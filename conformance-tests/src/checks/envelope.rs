@@ -1,8 +1,9 @@
-//! The envelope: what stands around every event's payload.
+//! The envelope: the fields around every event's payload.
 
 use http::Method;
 use serde_json::{Value, json};
 
+use super::headers;
 use crate::{
     Ability::Presence,
     Check, Context,
@@ -15,86 +16,41 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "webhook/envelope/has-todays-fields",
-            "Beside the documented four, an event has id, timestamp, me and environment.",
-            |cx| Box::pin(todays_fields(cx)),
-        )
+        Check::should("webhook/envelope/has-todays-fields", todays_fields).requires("Besides the four documented fields, an event has id, timestamp, me and environment.")
         .needs(&[SecondSession])
-        .note("The documentation's example shows four fields; today's WAHA sends nine."),
-        Check::should(
-            "webhook/envelope/id-is-a-lower-case-ulid",
-            "id is evt_ and a lower-case ULID of 26 characters.",
-            |cx| Box::pin(id_is_a_ulid(cx)),
-        )
+        .note("The documentation's example shows four fields; WAHA 2026.7 sends nine."),
+        Check::should("webhook/envelope/id-is-a-lower-case-ulid", id_is_a_ulid).requires("id is evt_ and a lower-case ULID of 26 characters.")
         .needs(&[SecondSession])
         .note(
-            "Examples of the public documentation have 26 or 28 characters after evt_; its words say \
-             ULID, and a ULID has 26.",
+            "The public documentation's examples have 26 or 28 characters after evt_; its text says ULID, \
+             and a ULID has 26.",
         ),
-        Check::should(
-            "webhook/envelope/id-is-unique",
-            "Two events have two ids.",
-            |cx| Box::pin(id_is_unique(cx)),
-        )
+        Check::should("webhook/envelope/id-is-unique", id_is_unique).requires("No two events share an id.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/envelope/timestamp-is-in-milliseconds",
-            "timestamp is the Unix time in milliseconds, of about now.",
-            |cx| Box::pin(timestamp(cx)),
-        )
+        Check::should("webhook/envelope/timestamp-is-in-milliseconds", timestamp).requires("timestamp is the current Unix time in milliseconds.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/envelope/me-is-the-account-or-null",
-            "me is null or has the strings id and pushName.",
-            |cx| Box::pin(me(cx)),
-        )
+        Check::should("webhook/envelope/me-is-the-account-or-null", me).requires("me is null or has the strings id and pushName.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/envelope/me-is-the-sessions-account",
-            "me is what GET /api/sessions/{session}/me shows: null, or the same id and pushName.",
-            |cx| Box::pin(me_is_the_sessions(cx)),
-        )
+        Check::should("webhook/envelope/me-is-the-sessions-account", me_is_the_sessions).requires("me is what GET /api/sessions/{session}/me shows: null, or the same id and pushName.")
         .needs(&[Driver(Presence), Webhook]),
-        Check::should(
-            "webhook/envelope/environment-names-version-engine-tier",
-            "environment has the strings version, engine and tier, and the engine is that of the event.",
-            |cx| Box::pin(environment(cx)),
-        )
+        Check::should("webhook/envelope/environment-names-version-engine-tier", environment).requires("environment has the strings version, engine and tier, and its engine is the event's.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/envelope/environment-browser-is-null-without-one",
-            "environment.browser is there, and null for an engine without a browser.",
-            |cx| Box::pin(browser(cx)),
-        )
+        Check::should("webhook/envelope/environment-browser-is-null-without-one", browser).requires("environment.browser is present, and null for an engine without a browser.")
         .needs(&[SecondSession])
         .note(
-            "OpenAPI says a string; NOWEB runs no browser and today's WAHA sends null. A string is \
-             accepted too, as OpenAPI says.",
+            "WAHA's OpenAPI document says a string; NOWEB runs no browser, and WAHA sends null. Both are \
+             accepted.",
         ),
-        Check::should(
-            "webhook/envelope/metadata-comes-back",
-            "The session's metadata comes back in every event.",
-            |cx| Box::pin(metadata_comes_back(cx)),
-        )
+        Check::should("webhook/envelope/metadata-comes-back", metadata_comes_back).requires("Every event carries the session's metadata.")
         .needs(&[SecondSession]),
-        Check::may(
-            "webhook/envelope/key-order",
-            "The keys come as id, timestamp, event, session, metadata, me, payload, environment, engine.",
-            |cx| Box::pin(key_order(cx)),
-        )
+        Check::may("webhook/envelope/key-order", key_order).requires("The keys are in the order id, timestamp, event, session, metadata, me, payload, environment, engine.")
         .needs(&[SecondSession]),
     ]
 }
 
-/// Judges each event of a session's start and stop.
+/// Judges each event sent when a session starts and stops.
 async fn each(cx: &Context, judge: impl Fn(&Delivery, &Value) -> Result<(), Failure>) -> Verdict {
-    let events = cx.status_events().await?;
-    ensure(!events.is_empty(), "webhooks session.status", || "none".to_owned())?;
-    for (place, delivery) in events.iter().enumerate() {
-        judge(delivery, &delivery.json()).map_err(|failure| failure.at(place))?;
-    }
-    Ok(())
+    headers::each(cx, |delivery| judge(delivery, &delivery.json())).await
 }
 
 async fn todays_fields(cx: Context) -> Verdict {
@@ -127,7 +83,9 @@ async fn id_is_unique(cx: Context) -> Verdict {
     ids.sort();
     ids.dedup();
     let unique = all >= 2 && ids.len() == all;
-    ensure(unique, format!("{} ids", all.max(2)), || format!("{} of {all} events", ids.len()))?;
+    ensure(unique, format!("{} distinct ids", all.max(2)), || {
+        format!("{} in {all} events", ids.len())
+    })?;
     Ok(())
 }
 
@@ -135,7 +93,7 @@ async fn timestamp(cx: Context) -> Verdict {
     each(&cx, |delivery, event| {
         let hour = 3_600_000;
         let (from, to) = (delivery.at_ms - hour, delivery.at_ms + hour);
-        at_if(event, "/timestamp", "Unix milliseconds of about now", |timestamp| {
+        at_if(event, "/timestamp", "the current Unix time in milliseconds", |timestamp| {
             timestamp.as_u64().is_some_and(|it| (from..to).contains(&it))
         })
         .map(|_| ())
@@ -160,11 +118,11 @@ async fn me_is_the_sessions(cx: Context) -> Verdict {
     let event = cx.presence_update(&hook, &contact).await?;
     let path = format!("/{}/me", cx.session());
     let answer = cx.sessions(Method::GET, &path, None).await?.is(200)?;
-    let told = if answer.body.is_empty() { Value::Null } else { answer.json()? };
-    Ok(same(&account(&told), &account(at(&event, "/me")?))?)
+    let shown = if answer.body.is_empty() { Value::Null } else { answer.json()? };
+    Ok(same(&account(&shown), &account(at(&event, "/me")?))?)
 }
 
-/// What makes an account the same as another: nothing when there is none.
+/// The fields that identify an account; null when there is none.
 fn account(me: &Value) -> Value {
     if me.is_null() {
         return Value::Null;
@@ -223,7 +181,7 @@ mod tests {
     use super::account;
 
     #[test]
-    fn an_account_without_an_id_is_not_no_account() {
+    fn an_account_without_an_id_differs_from_null() {
         let me = json!({ "id": "1@c.us", "pushName": "A" });
         assert_eq!(account(&me), account(&json!({ "pushName": "A", "id": "1@c.us", "lid": 1 })));
         assert_ne!(account(&json!({})), account(&Value::Null));

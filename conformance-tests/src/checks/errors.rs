@@ -1,4 +1,4 @@
-//! Errors: what wrong requests are answered with.
+//! Errors: the answers to invalid requests.
 
 use std::time::Duration;
 
@@ -16,71 +16,23 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "errors/ping-answers-pong",
-            "GET /ping answers 200 and {message: pong}.",
-            |cx| Box::pin(ping(cx)),
-        ),
-        Check::should(
-            "errors/unknown-session-is-404",
-            "The presence of a session that does not exist answers 404.",
-            |cx| Box::pin(unknown_session(cx)),
-        ),
-        Check::should(
-            "errors/unknown-path-is-404",
-            "A path that does not exist answers 404.",
-            |cx| Box::pin(unknown_path(cx)),
-        ),
-        Check::should("errors/no-key-is-401", "A request without the API key answers 401.", |cx| {
-            Box::pin(no_key(cx))
-        })
+        Check::should("errors/ping-answers-pong", ping).requires("GET /ping answers 200 with {message: pong}."),
+        Check::should("errors/unknown-session-is-404", unknown_session).requires("A presence request for a session that does not exist answers 404."),
+        Check::should("errors/unknown-path-is-404", unknown_path).requires("A path that does not exist answers 404."),
+        Check::should("errors/no-key-is-401", no_key).requires("A request without the API key answers 401.")
         .needs(&[ApiKey]),
-        Check::should(
-            "errors/wrong-key-is-401",
-            "A request with a wrong API key answers 401.",
-            |cx| Box::pin(wrong_key(cx)),
-        )
+        Check::should("errors/wrong-key-is-401", wrong_key).requires("A request with a wrong API key answers 401.")
         .needs(&[ApiKey]),
-        Check::may(
-            "errors/unauthorized-has-wahas-body",
-            "The 401 has the body {message: Unauthorized, statusCode: 401}.",
-            |cx| Box::pin(unauthorized_body(cx)),
-        )
+        Check::may("errors/unauthorized-has-wahas-body", unauthorized_body).requires("The 401 has the body {message: Unauthorized, statusCode: 401}.")
         .needs(&[ApiKey]),
-        Check::should(
-            "errors/malformed-json-is-400",
-            "A body that is not JSON answers 400.",
-            |cx| Box::pin(malformed_json(cx)),
-        ),
-        Check::may(
-            "errors/wrong-method-is-405",
-            "A method that a path does not have answers 405, with Allow.",
-            |cx| Box::pin(wrong_method(cx)),
-        ),
-        Check::may("errors/large-body-is-413", "A body over 1 MiB answers 413.", |cx| {
-            Box::pin(large_body(cx))
-        }),
-        Check::may(
-            "errors/garbage-chat-id-is-400",
-            "A chat id that is neither a contact's nor a group's answers 400, and says what would be right.",
-            |cx| Box::pin(garbage_chat_id(cx)),
-        ),
-        Check::may(
-            "errors/have-status-message-and-error",
-            "An error's body has statusCode, message and error.",
-            |cx| Box::pin(error_body(cx)),
-        ),
-        Check::may(
-            "errors/stopped-session-is-404",
-            "The presence of a session that is stopped answers 404.",
-            |cx| Box::pin(stopped_session(cx)),
-        )
+        Check::should("errors/malformed-json-is-400", malformed_json).requires("A body that is not JSON answers 400."),
+        Check::may("errors/wrong-method-is-405", wrong_method).requires("A method that a path does not support answers 405, with Allow."),
+        Check::may("errors/large-body-is-413", large_body).requires("A body over 1 MiB answers 413."),
+        Check::may("errors/garbage-chat-id-is-400", garbage_chat_id).requires("An invalid chat id answers 400, and the message names the accepted forms."),
+        Check::may("errors/have-status-message-and-error", error_body).requires("An error's body has statusCode, message and error."),
+        Check::may("errors/stopped-session-is-404", stopped_session).requires("A presence request for a stopped session answers 404.")
         .needs(&[SecondSession]),
-        Check::may(
-            "errors/session-not-working-is-422",
-            "A session that is not WORKING is waited for, and then answers 422 with its status.",
-            |cx| Box::pin(not_working(cx)),
-        )
+        Check::may("errors/session-not-working-is-422", not_working).requires("A request for a session that is not WORKING waits for it, then answers 422 with its status.")
         .needs(&[Driver(Status), Driver(NewSessions), SecondSession]),
     ]
 }
@@ -135,7 +87,9 @@ async fn wrong_method(cx: Context) -> Verdict {
     let call = cx.target().request(Method::DELETE, cx.presence_path("/"));
     let answer = call.send(&cx.trace).await?.is(405)?;
     let allow = answer.header("allow").unwrap_or_default().to_owned();
-    answer.holds(ensure(allow.contains("GET"), "Allow with GET", || format!("{allow:?}")))
+    answer.holds(ensure(allow.contains("GET"), "an Allow header that lists GET", || {
+        format!("{allow:?}")
+    }))
 }
 
 async fn large_body(cx: Context) -> Verdict {
@@ -149,7 +103,9 @@ async fn garbage_chat_id(cx: Context) -> Verdict {
     for id in ["garbage", "12ab@c.us", "123@example.com", "@c.us"] {
         let answer = cx.get_chat(id).await?.is(400)?;
         let text = answer.text();
-        answer.holds(ensure(text.contains("@c.us"), "a message with @c.us", || text.clone()))?;
+        answer.holds(ensure(text.contains("@c.us"), "a message that mentions @c.us", || {
+            text.clone()
+        }))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Fields and notes: ids, the five words, last seen.
+//! Fields and notes: ids, the five statuses, last seen.
 
 mod ids;
 mod last_seen;

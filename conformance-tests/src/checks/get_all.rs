@@ -14,113 +14,49 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::must(
-            "presence/get-all/answers-200-with-an-array",
-            "GET /api/{session}/presence/ answers 200 and a JSON array.",
-            |cx| Box::pin(answers_an_array(cx)),
-        )
+        Check::must("presence/get-all/answers-200-with-an-array", answers_an_array).requires("GET /api/{session}/presence/ answers 200 with a JSON array.")
         .rests_on(&["get-all/endpoint", "get-all/example-list"]),
-        Check::should(
-            "presence/get-all/works-without-the-trailing-slash",
-            "GET /api/{session}/presence answers 200 and a JSON array too.",
-            |cx| Box::pin(without_slash(cx)),
-        ),
-        Check::should(
-            "presence/get-all/is-application-json",
-            "The answer's Content-Type is application/json.",
-            |cx| Box::pin(is_json(cx)),
-        )
+        Check::should("presence/get-all/works-without-the-trailing-slash", without_slash).requires("GET /api/{session}/presence also answers 200 with a JSON array."),
+        Check::should("presence/get-all/is-application-json", is_json).requires("The answer's Content-Type is application/json.")
         .rests_on(&["get-all/example-list"]),
-        Check::must(
-            "presence/get-all/lists-direct-chats",
-            "A contact with news is in the list, under the contact's id.",
-            |cx| Box::pin(lists_direct_chats(cx)),
-        )
+        Check::must("presence/get-all/lists-direct-chats", lists_direct_chats).requires("A contact whose presence is known is listed under the contact's id.")
         .rests_on(&["get-all/both-kinds", "get-all/endpoint"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/get-all/lists-groups",
-            "A group with news is in the list, under the group's id.",
-            |cx| Box::pin(lists_groups(cx)),
-        )
+        Check::must("presence/get-all/lists-groups", lists_groups).requires("A group whose presence is known is listed under the group's id.")
         .rests_on(&["get-all/both-kinds"])
         .needs(&[Driver(People), Driver(Groups)]),
-        Check::must(
-            "presence/get-all/entries-have-id-and-presences",
-            "Each entry has a string id and an array presences.",
-            |cx| Box::pin(entries_have_their_fields(cx)),
-        )
+        Check::must("presence/get-all/entries-have-id-and-presences", entries_have_their_fields).requires("Each entry has the string id and the array presences.")
         .rests_on(&["get-all/example-list"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/get-all/direct-chat-is-as-in-the-example",
-            "A contact who went offline is listed as in the documentation's example, to the value.",
-            |cx| Box::pin(direct_chat_as_in_the_example(cx)),
-        )
+        Check::must("presence/get-all/direct-chat-is-as-in-the-example", direct_chat_as_in_the_example).requires("A contact who went offline is listed exactly as in the documentation's example.")
         .rests_on(&["get-all/example-direct-chat", "get-all/example-list"])
         .needs(&[Driver(People)]),
-        Check::must(
-            "presence/get-all/group-participants-are-contacts",
-            "A group's participant is listed by contact id, with status and last seen, as in the example.",
-            |cx| Box::pin(group_participants(cx)),
-        )
+        Check::must("presence/get-all/group-participants-are-contacts", group_participants).requires("A group's participant is listed by contact id with status and last seen, as in the example.")
         .rests_on(&["get-all/example-group"])
         .needs(&[Driver(People), Driver(Groups)]),
-        Check::should(
-            "presence/get-all/group-is-as-in-the-example",
-            "A group lists itself first and then its participant, as in the documentation's example.",
-            |cx| Box::pin(group_as_in_the_example(cx)),
-        )
+        Check::should("presence/get-all/group-is-as-in-the-example", group_as_in_the_example).requires("A group lists itself first, then its participant, as in the documentation's example.")
         .rests_on(&["get-all/example-group"])
         .needs(&[Driver(People), Driver(Groups)])
         .note(
-            "The example lists the group's own id as a participant, which is what Baileys makes of a \
-             group's <presence>; it is no person, so this is a SHOULD.",
+            "The example lists the group's own id as a participant, as Baileys reports a group's <presence>. \
+             A group is not a person, so this is a SHOULD.",
         ),
-        Check::must(
-            "presence/get-all/agrees-with-get-chat",
-            "A chat's entry in the list is what GET of that chat shows.",
-            |cx| Box::pin(agrees_with_get_chat(cx)),
-        )
+        Check::must("presence/get-all/agrees-with-get-chat", agrees_with_get_chat).requires("A chat's entry in the list equals the answer to GET of that chat.")
         .rests_on(&["get-all/endpoint", "get-chat/endpoint"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/get-all/has-one-entry-a-chat",
-            "However often a chat has news, it is listed once, and its participant is too.",
-            |cx| Box::pin(one_entry_a_chat(cx)),
-        )
+        Check::must("presence/get-all/has-one-entry-per-chat", one_entry_per_chat).requires("A chat with several updates is listed once, and so is its participant.")
         .rests_on(&["get-all/example-list"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/get-all/has-one-entry-a-group",
-            "However often a group has news, it is listed once, with each participant once and nobody else.",
-            |cx| Box::pin(one_entry_a_group(cx)),
-        )
+        Check::must("presence/get-all/has-one-entry-per-group", one_entry_per_group).requires("A group with several updates is listed once, with each participant once and no one else.")
         .rests_on(&["get-all/example-list", "get-all/example-group"])
         .needs(&[Driver(People), Driver(Groups)]),
-        Check::must(
-            "presence/get-all/lists-this-session-only",
-            "What one session knows is not listed for another.",
-            |cx| Box::pin(this_session_only(cx)),
-        )
+        Check::must("presence/get-all/lists-this-session-only", this_session_only).requires("A session lists none of another session's chats.")
         .rests_on(&["get-all/endpoint"])
         .needs(&[Driver(People), Driver(NewSessions), SecondSession]),
-        Check::may(
-            "presence/get-all/order-is-first-seen",
-            "Chats are listed in the order in which they were first seen, whatever happens later.",
-            |cx| Box::pin(first_seen_order(cx)),
-        )
+        Check::may("presence/get-all/order-is-first-seen", first_seen_order).requires("Chats are listed in first-seen order, whatever happens later.")
         .needs(&[Driver(People)]),
-        Check::may(
-            "presence/get-all/lists-a-subscribed-chat-without-news",
-            "A chat that was subscribed to and has no news is listed with [].",
-            |cx| Box::pin(lists_without_news(cx)),
-        ),
-        Check::may(
-            "presence/get-all/answers-head",
-            "HEAD answers 200 without a body.",
-            |cx| Box::pin(answers_head(cx)),
-        ),
+        Check::may("presence/get-all/lists-a-subscribed-chat-without-news", lists_without_news).requires("A subscribed chat without an update is listed with []."),
+        Check::may("presence/get-all/answers-head", answers_head).requires("HEAD answers 200 without a body."),
     ]
 }
 
@@ -218,7 +154,7 @@ async fn agrees_with_get_chat(cx: Context) -> Verdict {
     cx.all_shows(&contact, |actual| same(&chat, actual)).await
 }
 
-async fn one_entry_a_chat(cx: Context) -> Verdict {
+async fn one_entry_per_chat(cx: Context) -> Verdict {
     let contact = cx.subscribed_contact().await?;
     for is in [Becomes::Online, Becomes::Typing, Becomes::Online] {
         cx.does(&contact, is).await?;
@@ -227,15 +163,15 @@ async fn one_entry_a_chat(cx: Context) -> Verdict {
         entry(all, &contact)?;
         let list = all.as_array().map_or(&[][..], Vec::as_slice);
         let mine = list.iter().filter(|entry| entry["id"] == *contact).count();
-        ensure(mine == 1, format!("one entry {contact}"), || format!("{mine} of them"))?;
+        ensure(mine == 1, format!("one entry for {contact}"), || mine.to_string())?;
         let records = entry(all, &contact)?["presences"].as_array().map_or(0, Vec::len);
-        ensure(records == 1, format!("one record of {contact}"), || format!("{records} of them"))
+        ensure(records == 1, format!("one record for {contact}"), || records.to_string())
     };
     cx.get_until(&cx.presence_path("/"), once).await?;
     Ok(())
 }
 
-async fn one_entry_a_group(cx: Context) -> Verdict {
+async fn one_entry_per_group(cx: Context) -> Verdict {
     let group = cx.subscribed_group().await?;
     let mut members = [cx.contact(), cx.contact()];
     for is in [Becomes::Online, Becomes::Typing] {
@@ -248,10 +184,10 @@ async fn one_entry_a_group(cx: Context) -> Verdict {
         let shown = entry(all, &group)?;
         let list = all.as_array().map_or(&[][..], Vec::as_slice);
         let mine = list.iter().filter(|entry| entry["id"] == *group).count();
-        ensure(mine == 1, format!("one entry {group}"), || format!("{mine} of them"))?;
+        ensure(mine == 1, format!("one entry for {group}"), || mine.to_string())?;
         let records = shown["presences"].as_array().map_or(&[][..], Vec::as_slice);
         let who = records.iter().filter_map(|record| record["participant"].as_str());
-        // Whether the group lists itself has a check of its own.
+        // Another check judges whether the group lists itself.
         let mut who: Vec<&str> = who.filter(|who| *who != group).collect();
         who.sort_unstable();
         same(&json!(members), &json!(who))
@@ -273,7 +209,7 @@ async fn this_session_only(cx: Context) -> Verdict {
     for (session, stranger) in sessions.into_iter().zip(contacts.iter().rev()) {
         let answer = session.get_all().await?.is(200)?;
         let all = answer.json()?;
-        let expected = format!("no entry {stranger}, whom another session knows");
+        let expected = format!("no entry for {stranger}, another session's contact");
         answer.holds(ensure(entry(&all, stranger).is_err(), expected, || all.to_string()))?;
     }
     Ok(())

@@ -17,96 +17,54 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::must(
-            "presence/get-chat/answers-200-with-the-chat",
-            "GET of any contact's chat answers 200 with its id and an array presences.",
-            |cx| Box::pin(answers_the_chat(cx)),
-        )
-        .rests_on(&["get-chat/endpoint", "get-chat/example"]),
-        Check::must(
-            "presence/get-chat/direct-chat-has-one-participant",
-            "A contact's chat lists one participant: the contact.",
-            |cx| Box::pin(one_participant(cx)),
-        )
-        .rests_on(&["get-chat/example"])
-        .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/get-chat/direct-chat-is-as-in-the-example",
-            "A contact who is online is shown as in the documentation's example, to the value.",
-            |cx| Box::pin(as_in_the_example(cx)),
-        )
-        .rests_on(&["get-chat/example"])
-        .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/get-chat/group-lists-each-participant",
-            "A group's chat lists each participant with news.",
-            |cx| Box::pin(each_participant(cx)),
-        )
-        .rests_on(&["get-chat/group"])
-        .needs(&[Driver(People), Driver(Groups)]),
-        Check::must(
-            "presence/get-chat/participants-keep-their-own-status",
-            "Each participant of a group has a status of their own.",
-            |cx| Box::pin(own_status(cx)),
-        )
-        .rests_on(&["get-chat/group"])
-        .needs(&[Driver(People), Driver(Groups)]),
-        Check::must(
-            "presence/get-chat/shows-this-chat-only",
-            "What somebody does in a group does not show in their own chat.",
-            |cx| Box::pin(this_chat_only(cx)),
-        )
-        .rests_on(&["get-chat/endpoint"])
-        .needs(&[Driver(People), Driver(Groups)]),
-        Check::must(
-            "presence/get-chat/shows-the-latest",
-            "After several changes the last one is shown.",
-            |cx| Box::pin(the_latest(cx)),
-        )
-        .rests_on(&["get-chat/endpoint", "fields/last-known-presence"])
-        .needs(&[Driver(Presence)]),
-        Check::should(
-            "presence/get-chat/decodes-the-id",
-            "An id whose @ is percent-encoded is the same chat.",
-            |cx| Box::pin(decodes_the_id(cx)),
-        )
-        .needs(&[Driver(Presence)]),
-        Check::should(
-            "presence/get-chat/subscribes-when-new",
-            "GET of a chat that was never asked for subscribes to it.",
-            |cx| Box::pin(subscribes_when_new(cx)),
-        )
-        .needs(&[Driver(People), Driver(Journal)]),
-        Check::may(
-            "presence/get-chat/waits-for-the-first-news",
-            "The first GET of a chat waits a moment for the first news, and shows it.",
-            |cx| Box::pin(waits_for_news(cx)),
-        )
-        .needs(&[Driver(People), Driver(Journal)]),
-        Check::may(
-            "presence/get-chat/subscribes-once-for-many",
-            "Several first GETs of a chat at a time send one subscription.",
-            |cx| Box::pin(subscribes_once(cx)),
-        )
-        .needs(&[Driver(People), Driver(Journal)]),
-        Check::may(
-            "presence/get-chat/does-not-subscribe-again",
-            "A later GET of the same chat sends no other subscription.",
-            |cx| Box::pin(not_again(cx)),
-        )
-        .needs(&[Driver(People), Driver(Journal)]),
-        Check::may(
-            "presence/get-chat/participants-in-first-seen-order",
-            "A group's participants are listed in the order in which they were first seen.",
-            |cx| Box::pin(participants_in_order(cx)),
-        )
-        .needs(&[Driver(People), Driver(Groups)]),
-        Check::may(
-            "presence/get-chat/digits-mean-a-contact",
-            "An id of digits alone is the contact with that number.",
-            |cx| Box::pin(digits(cx)),
-        )
-        .needs(&[Driver(People)]),
+        Check::must("presence/get-chat/answers-200-with-the-chat", answers_the_chat)
+            .requires("GET of any contact's chat answers 200 with its id and the array presences.")
+            .rests_on(&["get-chat/endpoint", "get-chat/example"]),
+        Check::must("presence/get-chat/direct-chat-has-one-participant", one_participant)
+            .requires("A direct chat lists one participant: the contact.")
+            .rests_on(&["get-chat/example"])
+            .needs(&[Driver(Presence)]),
+        Check::must("presence/get-chat/direct-chat-is-as-in-the-example", as_in_the_example)
+            .requires("A contact who is online is shown exactly as in the documentation's example.")
+            .rests_on(&["get-chat/example"])
+            .needs(&[Driver(Presence)]),
+        Check::must("presence/get-chat/group-lists-each-participant", each_participant)
+            .requires("A group's chat lists each participant whose presence is known.")
+            .rests_on(&["get-chat/group"])
+            .needs(&[Driver(People), Driver(Groups)]),
+        Check::must("presence/get-chat/participants-keep-their-own-status", own_status)
+            .requires("Each participant of a group has their own status.")
+            .rests_on(&["get-chat/group"])
+            .needs(&[Driver(People), Driver(Groups)]),
+        Check::must("presence/get-chat/shows-this-chat-only", this_chat_only)
+            .requires("A participant's presence in a group does not show in their direct chat.")
+            .rests_on(&["get-chat/endpoint"])
+            .needs(&[Driver(People), Driver(Groups)]),
+        Check::must("presence/get-chat/shows-the-latest", the_latest)
+            .requires("After several changes, the latest is shown.")
+            .rests_on(&["get-chat/endpoint", "fields/last-known-presence"])
+            .needs(&[Driver(Presence)]),
+        Check::should("presence/get-chat/decodes-the-id", decodes_the_id)
+            .requires("An id with a percent-encoded @ names the same chat.")
+            .needs(&[Driver(Presence)]),
+        Check::should("presence/get-chat/subscribes-when-new", subscribes_when_new)
+            .requires("The first GET of a chat subscribes to it.")
+            .needs(&[Driver(People), Driver(Journal)]),
+        Check::may("presence/get-chat/waits-for-the-first-news", waits_for_news)
+            .requires("The first GET of a chat waits briefly for the first update, and shows it.")
+            .needs(&[Driver(People), Driver(Journal)]),
+        Check::may("presence/get-chat/subscribes-once-for-many", subscribes_once)
+            .requires("Concurrent first GETs of a chat send one subscription.")
+            .needs(&[Driver(People), Driver(Journal)]),
+        Check::may("presence/get-chat/does-not-subscribe-again", not_again)
+            .requires("A later GET of the same chat sends no further subscription.")
+            .needs(&[Driver(People), Driver(Journal)]),
+        Check::may("presence/get-chat/participants-in-first-seen-order", participants_in_order)
+            .requires("A group's participants are listed in first-seen order.")
+            .needs(&[Driver(People), Driver(Groups)]),
+        Check::may("presence/get-chat/digits-mean-a-contact", digits)
+            .requires("An id of digits only is the contact with that number.")
+            .needs(&[Driver(People)]),
     ]
 }
 
@@ -211,15 +169,15 @@ async fn subscribes_when_new(cx: Context) -> Verdict {
 async fn waits_for_news(cx: Context) -> Verdict {
     let contact = cx.contact();
     let news = async {
-        // The subscription shows that the GET is there and waits.
+        // Once the subscription is sent, the GET has arrived and is waiting.
         let deadline = Instant::now() + cx.timeout();
         while subscriptions(&cx, &contact).await? == 0 && Instant::now() < deadline {
             sleep(Duration::from_millis(5)).await;
         }
         cx.does(&contact, Becomes::Typing).await
     };
-    let (answer, told) = tokio::join!(cx.get_chat(&contact), news);
-    told?;
+    let (answer, done) = tokio::join!(cx.get_chat(&contact), news);
+    done?;
     let answer = answer?.is(200)?;
     let chat = answer.json()?;
     answer.holds(record(&chat, &contact).and_then(|record| has_status(record, "typing")))
@@ -231,7 +189,7 @@ async fn subscribes_once(cx: Context) -> Verdict {
         answer?.is(200)?;
     }
     let sent = subscriptions(&cx, &contact).await?;
-    ensure(sent == 1, format!("one subscription to {contact}"), || format!("{sent} of them"))?;
+    ensure(sent == 1, format!("one subscription to {contact}"), || sent.to_string())?;
     Ok(())
 }
 
@@ -241,7 +199,7 @@ async fn not_again(cx: Context) -> Verdict {
         cx.get_chat(&contact).await?.is(200)?;
     }
     let sent = subscriptions(&cx, &contact).await?;
-    ensure(sent == 1, format!("one subscription to {contact}"), || format!("{sent} of them"))?;
+    ensure(sent == 1, format!("one subscription to {contact}"), || sent.to_string())?;
     Ok(())
 }
 
@@ -269,13 +227,13 @@ async fn digits(cx: Context) -> Verdict {
     Ok(())
 }
 
-/// How many subscriptions to this chat the target has sent to WhatsApp.
+/// The number of subscriptions to this chat that the target has sent to WhatsApp.
 pub(super) async fn subscriptions(cx: &Context, chat: &str) -> Verdict<usize> {
     let jid = crate::driver::engine_id(chat);
     let sent = cx.act(Action::Sent).await?;
     let nodes = sent["sent"]
         .as_array()
-        .ok_or_else(|| Failure::new("what was sent to WhatsApp", sent.to_string()))?;
+        .ok_or_else(|| Failure::new("the list of stanzas sent to WhatsApp", sent.to_string()))?;
     let mine = |node: &&Value| {
         let attrs = &node["attrs"];
         node["tag"] == "presence" && attrs["type"] == "subscribe" && attrs["to"] == *jid

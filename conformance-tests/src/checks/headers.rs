@@ -10,39 +10,26 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "webhook/headers/content-type-is-json",
-            "A webhook's Content-Type is application/json.",
-            |cx| Box::pin(content_type(cx)),
-        )
-        .rests_on(&["webhook/example"])
-        .needs(&[SecondSession]),
-        Check::should(
-            "webhook/headers/request-id",
-            "X-Webhook-Request-Id is there, and another one for another event.",
-            |cx| Box::pin(request_id(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "webhook/headers/timestamp-is-in-milliseconds",
-            "X-Webhook-Timestamp is the Unix time in milliseconds, of about now.",
-            |cx| Box::pin(timestamp(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "webhook/headers/custom-headers",
-            "Headers that the configuration asks for are sent.",
-            |cx| Box::pin(custom(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::may("webhook/headers/user-agent", "A webhook has a User-Agent.", |cx| {
-            Box::pin(user_agent(cx))
-        })
-        .needs(&[SecondSession]),
+        Check::should("webhook/headers/content-type-is-json", content_type)
+            .requires("A webhook's Content-Type is application/json.")
+            .rests_on(&["webhook/example"])
+            .needs(&[SecondSession]),
+        Check::should("webhook/headers/request-id", request_id)
+            .requires("X-Webhook-Request-Id is present and differs from event to event.")
+            .needs(&[SecondSession]),
+        Check::should("webhook/headers/timestamp-is-in-milliseconds", timestamp)
+            .requires("X-Webhook-Timestamp is the current Unix time in milliseconds.")
+            .needs(&[SecondSession]),
+        Check::should("webhook/headers/custom-headers", custom)
+            .requires("The configured customHeaders are sent.")
+            .needs(&[SecondSession]),
+        Check::may("webhook/headers/user-agent", user_agent)
+            .requires("A webhook has a User-Agent.")
+            .needs(&[SecondSession]),
     ]
 }
 
-/// Judges each webhook of a session's start and stop.
+/// Judges each webhook sent when a session starts and stops.
 pub(super) async fn each(
     cx: &Context,
     judge: impl Fn(&Delivery) -> Result<(), Failure>,
@@ -56,7 +43,9 @@ pub(super) async fn each(
 }
 
 pub(super) fn header<'a>(delivery: &'a Delivery, name: &str) -> Result<&'a str, Failure> {
-    delivery.header(name).ok_or_else(|| Failure::new(format!("the header {name}"), "none"))
+    delivery
+        .header(name)
+        .ok_or_else(|| Failure::new(format!("the header {name}"), "no such header"))
 }
 
 async fn content_type(cx: Context) -> Verdict {
@@ -76,7 +65,9 @@ async fn request_id(cx: Context) -> Verdict {
     ids.sort_unstable();
     ids.dedup();
     let own = events.len() >= 2 && ids.len() == events.len();
-    ensure(own, "an id for each event", || format!("{} for {} events", ids.len(), events.len()))?;
+    ensure(own, "a distinct id per event", || {
+        format!("{} for {} events", ids.len(), events.len())
+    })?;
     Ok(())
 }
 
@@ -86,7 +77,7 @@ async fn timestamp(cx: Context) -> Verdict {
         let hour = 3_600_000;
         let around = delivery.at_ms - hour..delivery.at_ms + hour;
         let is_now = found.parse().is_ok_and(|ms: u64| around.contains(&ms));
-        ensure(is_now, "Unix milliseconds of about now", || found.to_owned())
+        ensure(is_now, "the current Unix time in milliseconds", || found.to_owned())
     })
     .await
 }

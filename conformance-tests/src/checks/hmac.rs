@@ -14,28 +14,18 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "webhook/hmac/signs-the-raw-body",
-            "X-Webhook-Hmac is the hexadecimal HMAC of the raw body with the configured key.",
-            |cx| Box::pin(signs_the_body(cx)),
-        )
+        Check::should("webhook/hmac/signs-the-raw-body", signs_the_body).requires("X-Webhook-Hmac is the hexadecimal HMAC-SHA512 of the raw body under the configured key.")
         .needs(&[SecondSession]),
-        Check::should("webhook/hmac/names-sha512", "X-Webhook-Hmac-Algorithm says sha512.", |cx| {
-            Box::pin(names_sha512(cx))
-        })
+        Check::should("webhook/hmac/names-sha512", names_sha512).requires("X-Webhook-Hmac-Algorithm is sha512.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/hmac/absent-without-a-key",
-            "Without a key there is no signature.",
-            |cx| Box::pin(absent_without_key(cx)),
-        )
+        Check::should("webhook/hmac/absent-without-a-key", absent_without_key).requires("Without a configured key there is no signature.")
         .needs(&[SecondSession]),
     ]
 }
 
 /// The hexadecimal HMAC-SHA512 of `body`.
 fn signature(key: &str, body: &[u8]) -> String {
-    // A key of any length will do for an HMAC.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(key.as_bytes()) else {
         return String::new();
     };
@@ -75,7 +65,7 @@ mod tests {
     use super::signature;
 
     #[test]
-    fn the_documentations_example_is_signed_as_it_says() {
+    fn the_documented_example_has_the_documented_signature() {
         let body = br#"{"event":"message","session":"default","engine":"WEBJS"}"#;
         assert_eq!(
             signature("my-secret-key", body),

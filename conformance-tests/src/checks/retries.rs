@@ -1,4 +1,4 @@
-//! Retries of a webhook that was not answered with 2xx.
+//! Retries of webhooks that were not answered with 2xx.
 
 use std::time::Duration;
 
@@ -13,64 +13,28 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "webhook/retries/a-failure-is-tried-again",
-            "A webhook that is answered with 500 comes again.",
-            |cx| Box::pin(tried_again(cx)),
-        )
+        Check::should("webhook/retries/a-failure-is-tried-again", tried_again).requires("A webhook that is answered with 500 is sent again.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/retries/same-id-and-body",
-            "A retry has the same X-Webhook-Request-Id and the same body.",
-            |cx| Box::pin(same_id_and_body(cx)),
-        )
+        Check::should("webhook/retries/same-id-and-body", same_id_and_body).requires("A retry has the same X-Webhook-Request-Id and the same body.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/retries/constant",
-            "With the policy constant each retry comes delaySeconds after the attempt before.",
-            |cx| Box::pin(async move { schedule(cx, "constant", [1, 1]).await }),
-        )
+        Check::should("webhook/retries/constant", |cx| schedule(cx, "constant", [1, 1])).requires("With the policy constant, each retry comes delaySeconds after the previous attempt.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/retries/linear",
-            "With the policy linear the second delay is twice delaySeconds.",
-            |cx| Box::pin(async move { schedule(cx, "linear", [1, 2]).await }),
-        )
+        Check::should("webhook/retries/linear", |cx| schedule(cx, "linear", [1, 2])).requires("With the policy linear, the second delay is twice delaySeconds.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/retries/exponential",
-            "With the policy exponential delays double, but for up to 20 % of chance.",
-            |cx| Box::pin(async move { schedule(cx, "exponential", [1, 2]).await }),
-        )
+        Check::should("webhook/retries/exponential", |cx| schedule(cx, "exponential", [1, 2])).requires("With the policy exponential, delays double, with up to 20 % jitter.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/retries/ends-after-success",
-            "After 200 the same webhook does not come again.",
-            |cx| Box::pin(ends_after_success(cx)),
-        )
+        Check::should("webhook/retries/ends-after-success", ends_after_success).requires("After a 200 the webhook is not sent again.")
         .needs(&[SecondSession]),
-        Check::should(
-            "webhook/retries/a-redirect-is-no-success",
-            "A redirect is not followed and counts as a failure.",
-            |cx| Box::pin(redirect(cx)),
-        )
+        Check::should("webhook/retries/a-redirect-is-a-failure", redirect).requires("A redirect is not followed, and counts as a failure.")
         .needs(&[SecondSession]),
-        Check::may(
-            "webhook/retries/retry-after-is-honoured",
-            "A Retry-After of two seconds puts off the retry.",
-            |cx| Box::pin(retry_after(cx)),
-        )
+        Check::may("webhook/retries/retry-after-is-honoured", retry_after).requires("A Retry-After of two seconds delays the retry.")
         .needs(&[SecondSession]),
-        Check::may(
-            "webhook/retries/later-events-wait",
-            "While a webhook is being retried, the session's next one does not overtake it.",
-            |cx| Box::pin(later_wait(cx)),
-        )
+        Check::may("webhook/retries/later-events-wait", later_wait).requires("While a webhook is being retried, the session's next one does not overtake it.")
         .needs(&[SecondSession]),
     ]
 }
 
-/// A session whose start is told to a hook that answers as given.
+/// Starts a session whose webhook answers with these replies.
 async fn hook(
     cx: &Context,
     policy: &str,
@@ -84,7 +48,7 @@ async fn hook(
         "retries": { "policy": policy, "delaySeconds": 1, "attempts": 4 },
     });
     let own = cx.own_session(json!({ "webhooks": [webhook] }), false).await?;
-    // A session that was made STOPPED may say so; what counts is what comes of its start.
+    // Creating a stopped session may send an event of its own; only the start's events count.
     own.session_does("start").await?.succeeds()?;
     Ok((own, hook))
 }
@@ -96,7 +60,7 @@ async fn tried_again(cx: Context) -> Verdict {
     Ok(())
 }
 
-/// Waits for the first webhook to have come so many times.
+/// Waits until the first webhook has arrived `count` times.
 async fn repeats(
     cx: &Context,
     hook: &Hook,
@@ -136,7 +100,7 @@ async fn schedule(cx: Context, policy: &str, delays: [u64; 2]) -> Verdict {
     for (place, seconds) in delays.into_iter().enumerate() {
         let waited = attempts[place + 1].at - attempts[place].at;
         let wanted = Duration::from_secs(seconds);
-        // A fifth of chance, and what a busy machine adds.
+        // 20 % jitter, plus a busy machine's delay.
         let fits = waited >= wanted.mul_f64(0.75)
             && waited <= wanted.mul_f64(1.25) + Duration::from_millis(600);
         ensure(fits, format!("retry {} after {seconds} s", place + 1), || {
@@ -150,10 +114,10 @@ async fn ends_after_success(cx: Context) -> Verdict {
     let (cx, hook) = hook(&cx, "constant", [Reply::status(500)]).await?;
     let first = cx.first_status(&hook).await?;
     repeats(&cx, &hook, &first, 2).await?;
-    // Another retry would come a second later.
+    // A further retry would come a second later.
     tokio::time::sleep(Duration::from_millis(1_200) + cx.settle()).await;
     let all = hook.deliveries(|delivery| delivery.body == first.body);
-    ensure(all.len() == 2, "the webhook twice", || format!("{} times", all.len()))?;
+    ensure(all.len() == 2, "two requests with the webhook", || all.len().to_string())?;
     Ok(())
 }
 
@@ -164,7 +128,7 @@ async fn redirect(cx: Context) -> Verdict {
     let first = cx.first_status(&hook).await?;
     repeats(&cx, &hook, &first, 2).await?;
     let followed = elsewhere.deliveries(|_| true).len();
-    ensure(followed == 0, "no request at the redirect's address", || followed.to_string())?;
+    ensure(followed == 0, "no request to the redirect's address", || followed.to_string())?;
     Ok(())
 }
 
@@ -192,7 +156,7 @@ async fn later_wait(cx: Context) -> Verdict {
     }
     let retried = all.iter().skip(1).position(|delivery| delivery.body == first.body);
     ensure(retried == Some(0), "the retry before any later event", || match retried {
-        Some(place) => format!("after {place} later ones"),
+        Some(place) => format!("a retry after {place} later events"),
         None => "no retry".to_owned(),
     })?;
     Ok(())

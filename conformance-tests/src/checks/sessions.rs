@@ -1,4 +1,4 @@
-//! Sessions: WAHA's `/api/sessions`, which presence and webhooks hang on.
+//! Sessions: WAHA's `/api/sessions`, which presence and webhooks depend on.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{
     verdict::{Verdict, at_if, ensure},
 };
 
-/// WAHA's words for how a session is.
+/// WAHA's session statuses.
 pub(super) const STATUSES: [&str; 7] = [
     "STOPPED",
     "STARTING",
@@ -22,84 +22,51 @@ pub(super) const STATUSES: [&str; 7] = [
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "sessions/list/has-the-session",
-            "GET /api/sessions lists the session under test, by name.",
-            |cx| Box::pin(list_has_it(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/get/has-name-and-status",
-            "GET /api/sessions/{session} answers its name and one of WAHA's statuses.",
-            |cx| Box::pin(get_it(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/get/unknown-is-404",
-            "GET of a session that does not exist answers 404.",
-            |cx| Box::pin(get_unknown(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/create/answers-201",
-            "POST /api/sessions answers 201 with the new session's name and status.",
-            |cx| Box::pin(create(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/create/starts-unless-told-otherwise",
-            "A session made with start: false is STOPPED; one made without start is not.",
-            |cx| Box::pin(create_starts(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/create/twice-is-an-error",
-            "A second session of the same name is refused (4xx).",
-            |cx| Box::pin(create_twice(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/start-and-stop",
-            "POST …/start and …/stop answer 201, and the session is STOPPED in the end.",
-            |cx| Box::pin(start_and_stop(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/restart-and-logout",
-            "POST …/restart and …/logout answer 201.",
-            |cx| Box::pin(restart_and_logout(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/put/changes-the-configuration",
-            "PUT answers 200, and GET shows the new configuration.",
-            |cx| Box::pin(put(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/delete/then-404",
-            "DELETE answers 200, and the session is gone.",
-            |cx| Box::pin(delete(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::should(
-            "sessions/me/is-the-account-or-null",
-            "GET …/me answers the account's id and pushName, or null.",
-            |cx| Box::pin(me(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::may(
-            "sessions/create/bad-configuration-names-the-field",
-            "A webhook without a proper url is refused with 400, and the message names url.",
-            |cx| Box::pin(bad_configuration(cx)),
-        )
-        .needs(&[SecondSession]),
-        Check::may(
-            "sessions/get/hides-secrets",
-            "GET does not show the key with which webhooks are signed.",
-            |cx| Box::pin(hides_secrets(cx)),
-        )
-        .needs(&[SecondSession]),
+        Check::should("sessions/list/has-the-session", list_has_it)
+            .requires("GET /api/sessions lists the session under test by name.")
+            .needs(&[SecondSession]),
+        Check::should("sessions/get/has-name-and-status", get_it)
+            .requires(
+                "GET /api/sessions/{session} answers with its name and one of WAHA's statuses.",
+            )
+            .needs(&[SecondSession]),
+        Check::should("sessions/get/unknown-is-404", get_unknown)
+            .requires("GET of a session that does not exist answers 404.")
+            .needs(&[SecondSession]),
+        Check::should("sessions/create/answers-201", create)
+            .requires("POST /api/sessions answers 201 with the new session's name and status.")
+            .needs(&[SecondSession]),
+        Check::should("sessions/create/starts-by-default", create_starts)
+            .requires(
+                "A session created with start: false is STOPPED; one created without start is not.",
+            )
+            .needs(&[SecondSession]),
+        Check::should("sessions/create/twice-is-an-error", create_twice)
+            .requires("Creating a second session with the same name is refused (4xx).")
+            .needs(&[SecondSession]),
+        Check::should("sessions/start-and-stop", start_and_stop)
+            .requires("POST …/start and …/stop answer 201, and the session ends STOPPED.")
+            .needs(&[SecondSession]),
+        Check::should("sessions/restart-and-logout", restart_and_logout)
+            .requires("POST …/restart and …/logout answer 201.")
+            .needs(&[SecondSession]),
+        Check::should("sessions/put/changes-the-configuration", put)
+            .requires("PUT answers 200, and GET shows the new configuration.")
+            .needs(&[SecondSession]),
+        Check::should("sessions/delete/then-404", delete)
+            .requires("DELETE answers 200, and the session is gone.")
+            .needs(&[SecondSession]),
+        Check::should("sessions/me/is-the-account-or-null", me)
+            .requires("GET …/me answers with the account's id and pushName, or null.")
+            .needs(&[SecondSession]),
+        Check::may("sessions/create/bad-configuration-names-the-field", bad_configuration)
+            .requires(
+                "A webhook with an invalid url is refused with 400, and the message names url.",
+            )
+            .needs(&[SecondSession]),
+        Check::may("sessions/get/hides-secrets", hides_secrets)
+            .requires("GET does not reveal the key that signs webhooks.")
+            .needs(&[SecondSession]),
     ]
 }
 
@@ -212,7 +179,9 @@ async fn bad_configuration(cx: Context) -> Verdict {
     let name = cx.session_name();
     let config = json!({ "webhooks": [{ "url": "not a url", "events": ["*"] }] });
     let answer = cx.make_session(&name, config, false).await?.is(400)?;
-    answer.holds(ensure(answer.text().contains("url"), "a message with url", || answer.text()))
+    answer.holds(ensure(answer.text().contains("url"), "a message that mentions url", || {
+        answer.text()
+    }))
 }
 
 async fn hides_secrets(cx: Context) -> Verdict {

@@ -1,4 +1,4 @@
-//! Set presence: `POST /api/{session}/presence`, WAHA's own.
+//! Set presence: WAHA's `POST /api/{session}/presence`.
 
 use serde_json::{Value, json};
 
@@ -13,53 +13,26 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "presence/set/online-and-offline-answer-201",
-            "POST of {presence: offline} and of {presence: online} answers 201.",
-            |cx| Box::pin(online_and_offline(cx)),
-        ),
-        Check::should(
-            "presence/set/typing-in-a-chat-answers-201",
-            "POST of typing, recording and paused with a chatId answers 201.",
-            |cx| Box::pin(typing_in_a_chat(cx)),
-        ),
-        Check::should(
-            "presence/set/typing-needs-a-chat",
-            "POST of typing without a chatId answers 400.",
-            |cx| Box::pin(typing_needs_a_chat(cx)),
-        ),
-        Check::should(
-            "presence/set/online-refuses-a-chat",
-            "POST of online with a chatId answers 400.",
-            |cx| Box::pin(online_refuses_a_chat(cx)),
-        ),
-        Check::should(
-            "presence/set/unknown-word-is-400",
-            "POST of a presence that is none of the five words answers 400.",
-            |cx| Box::pin(unknown_word(cx)),
-        ),
-        Check::should(
-            "presence/set/missing-word-is-400",
-            "POST of an object without presence answers 400.",
-            |cx| Box::pin(missing_word(cx)),
-        ),
-        Check::may(
-            "presence/set/refusal-has-a-detail",
-            "The 400 of a missing or superfluous chatId has the field detail.",
-            |cx| Box::pin(has_a_detail(cx)),
-        ),
-        Check::should(
-            "presence/set/typing-reaches-whatsapp",
-            "Typing in a chat is sent to WhatsApp as a chat state for that chat.",
-            |cx| Box::pin(typing_reaches(cx)),
-        )
-        .needs(&[Driver(Journal)]),
-        Check::should(
-            "presence/set/online-reaches-whatsapp",
-            "Being online is sent to WhatsApp as an available presence.",
-            |cx| Box::pin(online_reaches(cx)),
-        )
-        .needs(&[Driver(Journal)]),
+        Check::should("presence/set/online-and-offline-answer-201", online_and_offline)
+            .requires("POST of {presence: offline} and of {presence: online} answers 201."),
+        Check::should("presence/set/typing-in-a-chat-answers-201", typing_in_a_chat)
+            .requires("POST of typing, recording and paused with a chatId answers 201."),
+        Check::should("presence/set/typing-needs-a-chat", typing_needs_a_chat)
+            .requires("POST of typing without a chatId answers 400."),
+        Check::should("presence/set/online-refuses-a-chat", online_refuses_a_chat)
+            .requires("POST of online with a chatId answers 400."),
+        Check::should("presence/set/unknown-word-is-400", unknown_word)
+            .requires("POST of a presence other than the five statuses answers 400."),
+        Check::should("presence/set/missing-word-is-400", missing_word)
+            .requires("POST of an object without the field presence answers 400."),
+        Check::may("presence/set/refusal-has-a-detail", has_a_detail)
+            .requires("The 400 for a missing or superfluous chatId has the field detail."),
+        Check::should("presence/set/typing-reaches-whatsapp", typing_reaches)
+            .requires("Typing in a chat is sent to WhatsApp as a chat state of that chat.")
+            .needs(&[Driver(Journal)]),
+        Check::should("presence/set/online-reaches-whatsapp", online_reaches)
+            .requires("Going online is sent to WhatsApp as the presence available.")
+            .needs(&[Driver(Journal)]),
     ]
 }
 
@@ -129,7 +102,7 @@ async fn typing_reaches(cx: Context) -> Verdict {
             && node["content"][0]["tag"] == "composing"
     });
     let reached = reached.await?;
-    ensure(reached, format!("a chat state composing to {jid}"), || "none".to_owned())?;
+    ensure(reached, format!("the chat state composing sent to {jid}"), || "none".to_owned())?;
     Ok(())
 }
 
@@ -138,7 +111,7 @@ async fn online_reaches(cx: Context) -> Verdict {
     let available =
         |node: &Value| node["tag"] == "presence" && node["attrs"]["type"] == "available";
     let reached = sent(&cx, available).await?;
-    ensure(reached, "a presence of the type available", || "none".to_owned())?;
+    ensure(reached, "a presence of type available", || "none".to_owned())?;
     Ok(())
 }
 

@@ -5,86 +5,39 @@ use serde_json::json;
 use super::get_chat::subscriptions;
 use crate::{
     Ability::{Connection, Faults, Groups, Journal, NewSessions, People, Presence},
-    Check, Context, Environment,
+    Check, Context,
     Need::{Driver, SecondSession, Webhook},
     driver::{Action, Becomes},
+    environment::Undo,
     verdict::{Failure, Verdict, ensure},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::must(
-            "presence/subscribe/needs-no-body",
-            "POST …/subscribe without a body succeeds (2xx).",
-            |cx| Box::pin(needs_no_body(cx)),
-        )
+        Check::must("presence/subscribe/needs-no-body", needs_no_body).requires("POST …/subscribe without a body succeeds (2xx).")
         .rests_on(&["subscribe/endpoint"]),
-        Check::must(
-            "presence/subscribe/takes-a-group",
-            "POST …/subscribe of a group succeeds (2xx).",
-            |cx| Box::pin(takes_a_group(cx)),
-        )
+        Check::must("presence/subscribe/takes-a-group", takes_a_group).requires("POST …/subscribe of a group succeeds (2xx).")
         .rests_on(&["subscribe/endpoint", "fields/chat-id"]),
-        Check::must(
-            "presence/subscribe/then-get-chat-shows-news",
-            "After a subscription, later news of the chat is got with GET of the chat.",
-            |cx| Box::pin(then_get_chat(cx)),
-        )
+        Check::must("presence/subscribe/then-get-chat-shows-news", then_get_chat).requires("After a subscription, GET of the chat shows its later updates.")
         .rests_on(&["subscribe/then-get"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/subscribe/then-get-all-shows-news",
-            "After a subscription, later news of the chat is got with GET of all.",
-            |cx| Box::pin(then_get_all(cx)),
-        )
+        Check::must("presence/subscribe/then-get-all-shows-news", then_get_all).requires("After a subscription, GET of all shows the chat's later updates.")
         .rests_on(&["subscribe/then-get"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/subscribe/then-webhook-brings-news",
-            "After a subscription, later news of the chat comes as the webhook presence.update.",
-            |cx| Box::pin(then_webhook(cx)),
-        )
+        Check::must("presence/subscribe/then-webhook-brings-news", then_webhook).requires("After a subscription, the chat's later updates arrive as the webhook presence.update.")
         .rests_on(&["subscribe/then-webhook", "webhook/event"])
         .needs(&[Driver(Presence), Webhook]),
-        Check::should(
-            "presence/subscribe/answers-201",
-            "POST …/subscribe answers 201.",
-            |cx| Box::pin(answers_201(cx)),
-        )
-        .note("The documentation names no status; WAHA answers 201."),
-        Check::should(
-            "presence/subscribe/answer-is-empty",
-            "The answer to POST …/subscribe has no body.",
-            |cx| Box::pin(answer_is_empty(cx)),
-        ),
-        Check::should(
-            "presence/subscribe/repeating-is-harmless",
-            "Subscribing again succeeds, and what is known of the chat stays.",
-            |cx| Box::pin(repeating(cx)),
-        )
+        Check::should("presence/subscribe/answers-201", answers_201).requires("POST …/subscribe answers 201.")
+        .note("The documentation does not name a status; WAHA answers 201."),
+        Check::should("presence/subscribe/answer-is-empty", answer_is_empty).requires("The answer to POST …/subscribe has no body."),
+        Check::should("presence/subscribe/repeating-is-harmless", repeating).requires("Subscribing again succeeds and keeps the chat's known presence.")
         .needs(&[Driver(Presence)]),
-        Check::should(
-            "presence/subscribe/asks-whatsapp",
-            "POST …/subscribe sends a subscription to WhatsApp.",
-            |cx| Box::pin(asks_whatsapp(cx)),
-        )
+        Check::should("presence/subscribe/asks-whatsapp", asks_whatsapp).requires("POST …/subscribe sends a subscription to WhatsApp.")
         .needs(&[Driver(People), Driver(Journal)]),
-        Check::should(
-            "presence/subscribe/group-asks-whatsapp",
-            "POST …/subscribe of a group sends a subscription of the group to WhatsApp.",
-            |cx| Box::pin(group_asks_whatsapp(cx)),
-        )
+        Check::should("presence/subscribe/group-asks-whatsapp", group_asks_whatsapp).requires("POST …/subscribe of a group sends the group's subscription to WhatsApp.")
         .needs(&[Driver(Groups), Driver(Journal)]),
-        Check::may(
-            "presence/subscribe/any-body-is-fine",
-            "A body that comes all the same is ignored, whatever it is.",
-            |cx| Box::pin(any_body(cx)),
-        ),
-        Check::may(
-            "presence/subscribe/again-after-a-reconnect",
-            "When the connection to WhatsApp is back, each known chat is subscribed to again, in order.",
-            |cx| Box::pin(after_reconnect(cx)),
-        )
+        Check::may("presence/subscribe/any-body-is-fine", any_body).requires("Any request body is ignored."),
+        Check::may("presence/subscribe/again-after-a-reconnect", after_reconnect).requires("After a reconnect to WhatsApp, each known chat is subscribed to again, in order.")
         .needs(&[
             Driver(People),
             Driver(Journal),
@@ -92,23 +45,11 @@ pub(crate) fn checks() -> Vec<Check> {
             Driver(NewSessions),
             SecondSession,
         ]),
-        Check::may(
-            "presence/subscribe/refusal-is-502",
-            "When WhatsApp refuses the subscription, the answer is 502.",
-            |cx| Box::pin(async move { fault_is(cx, "error", 502).await }),
-        )
+        Check::may("presence/subscribe/refusal-is-502", |cx| fault_is(cx, "error", 502)).requires("When WhatsApp refuses the subscription, the answer is 502.")
         .needs(&[Driver(Faults), Driver(NewSessions), SecondSession]),
-        Check::may(
-            "presence/subscribe/silence-is-504",
-            "When WhatsApp does not answer the subscription, the answer is 504.",
-            |cx| Box::pin(async move { fault_is(cx, "timeout", 504).await }),
-        )
+        Check::may("presence/subscribe/silence-is-504", |cx| fault_is(cx, "timeout", 504)).requires("When WhatsApp does not answer the subscription, the answer is 504.")
         .needs(&[Driver(Faults), Driver(NewSessions), SecondSession]),
-        Check::may(
-            "presence/subscribe/refused-is-tried-again",
-            "A chat whose subscription was refused is not taken for subscribed: the next GET asks again.",
-            |cx| Box::pin(tried_again(cx)),
-        )
+        Check::may("presence/subscribe/refused-is-tried-again", tried_again).requires("A chat whose subscription was refused does not count as subscribed: the next GET subscribes again.")
         .needs(&[Driver(Faults), Driver(Journal), Driver(NewSessions), SecondSession]),
     ]
 }
@@ -222,7 +163,7 @@ async fn after_reconnect(cx: Context) -> Verdict {
     }
 }
 
-/// To whom of these the target has subscribed, in the order of sending.
+/// Which of these chats the target has subscribed to, in the order of sending.
 async fn order(cx: &Context, chats: &[String]) -> Verdict<Vec<String>> {
     let sent = cx.act(Action::Sent).await?;
     let nodes = sent["sent"].as_array().cloned().unwrap_or_default();
@@ -258,10 +199,10 @@ async fn tried_again(cx: Context) -> Verdict {
     Err(Failure::new(format!("another subscription to {contact}"), "none").into())
 }
 
-/// A session of its own whose sends fail.
+/// A session of the check's own whose sends to WhatsApp fail.
 async fn faulty(cx: &Context, fault: &'static str) -> Verdict<Context> {
     let own = cx.own_session(json!({}), true).await?;
-    cx.environment.later(cx.check(), Environment::no_faults(own.session()));
+    cx.environment.undo_after(cx.check(), Undo::faults(own.session()));
     own.act(Action::Faults { send: Some(fault) }).await?;
     Ok(own)
 }

@@ -1,4 +1,4 @@
-//! WebSocket: `/ws`, the same events for those who cannot receive webhooks.
+//! WebSocket: `/ws`, the same events for applications that cannot receive webhooks.
 
 use serde_json::{Value, json};
 
@@ -14,57 +14,23 @@ use crate::{
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::should(
-            "websocket/brings-presence-update",
-            "A socket for presence.update gets a chat's change.",
-            |cx| Box::pin(brings_presence(cx)),
-        )
+        Check::should("websocket/brings-presence-update", brings_presence).requires("A socket for presence.update receives a chat's change.")
         .needs(&[Driver(Presence), WebSocket]),
-        Check::should(
-            "websocket/event-is-the-webhooks",
-            "An event on the socket has the body of the webhook.",
-            |cx| Box::pin(same_as_webhook(cx)),
-        )
+        Check::should("websocket/event-is-the-webhooks", same_as_webhook).requires("An event on the socket has the webhook's body.")
         .needs(&[Driver(Presence), WebSocket, Webhook]),
-        Check::should("websocket/star-means-all", "A socket for * gets presence.update.", |cx| {
-            Box::pin(star(cx))
-        })
+        Check::should("websocket/star-means-all", star).requires("A socket for * receives presence.update.")
         .needs(&[Driver(Presence), WebSocket]),
-        Check::should(
-            "websocket/only-events-asked-for",
-            "A socket for session.status gets no presence.update.",
-            |cx| Box::pin(only_asked_for(cx)),
-        )
+        Check::should("websocket/only-events-asked-for", only_asked_for).requires("A socket for session.status receives no presence.update.")
         .needs(&[Driver(People), WebSocket]),
-        Check::should(
-            "websocket/only-the-session-asked-for",
-            "A socket for one session gets nothing of another.",
-            |cx| Box::pin(only_this_session(cx)),
-        )
+        Check::should("websocket/only-the-session-asked-for", only_this_session).requires("A socket for one session receives no events of another.")
         .needs(&[WebSocket, SecondSession]),
-        Check::should(
-            "websocket/brings-session-status",
-            "A socket for session.status gets the start of its session.",
-            |cx| Box::pin(brings_status(cx)),
-        )
+        Check::should("websocket/brings-session-status", brings_status).requires("A socket for session.status receives the start of its session.")
         .needs(&[WebSocket, SecondSession]),
-        Check::may(
-            "websocket/events-by-comma-or-repeated",
-            "Several events may be asked for with commas, or with several parameters.",
-            |cx| Box::pin(comma_or_repeated(cx)),
-        )
+        Check::may("websocket/events-by-comma-or-repeated", comma_or_repeated).requires("Several events can be requested in one comma-separated parameter, or in repeated ones.")
         .needs(&[Driver(Presence), WebSocket]),
-        Check::should(
-            "websocket/wrong-key-is-refused",
-            "A socket with a wrong key, or none, is refused or closed.",
-            |cx| Box::pin(wrong_key(cx)),
-        )
+        Check::should("websocket/wrong-key-is-refused", wrong_key).requires("A socket with a wrong key, or without one, is refused or closed.")
         .needs(&[WebSocket, ApiKey]),
-        Check::may(
-            "websocket/unknown-session-closes-with-4001",
-            "A socket for a session that does not exist is closed with 4001 and a reason.",
-            |cx| Box::pin(closes_with_4001(cx)),
-        )
+        Check::may("websocket/unknown-session-closes-with-4001", closes_with_4001).requires("A socket for a session that does not exist is closed with 4001 and a reason.")
         .needs(&[WebSocket]),
     ]
 }
@@ -78,7 +44,7 @@ async fn open(cx: &Context, session: &str, events: &str) -> Verdict<Socket> {
     }
 }
 
-/// The event of a contact's typing, on a socket that is open already.
+/// Makes a contact type, and waits for the event on an open socket.
 async fn typing(cx: &Context, socket: &mut Socket) -> Verdict<(String, Value)> {
     let contact = cx.subscribed_contact().await?;
     cx.does(&contact, Becomes::Typing).await?;
@@ -99,7 +65,7 @@ async fn same_as_webhook(cx: Context) -> Verdict {
     let mut socket = open(&cx, cx.session(), "events=presence.update").await?;
     let (contact, event) = typing(&cx, &mut socket).await?;
     let mut webhook = cx.presence_update(&hook, &contact).await?;
-    // One event may be given one id, or one for each receiver.
+    // A server may give an event one id, or one per receiver.
     for field in ["id", "timestamp"] {
         webhook[field] = event[field].clone();
     }
@@ -126,10 +92,10 @@ async fn only_this_session(cx: Context) -> Verdict {
     nothing(&cx, &mut socket, |event| event["session"] == other.session()).await
 }
 
-/// Holds when nothing of this comes for as long as it is watched.
+/// Holds when no such event arrives during the quiet period.
 async fn nothing(cx: &Context, socket: &mut Socket, bad: impl Fn(&Value) -> bool) -> Verdict {
     match socket.next("", cx.settle(), bad).await {
-        Ok(event) => Err(Failure::new("nothing of the kind", event.to_string()).into()),
+        Ok(event) => Err(Failure::new("no such event", event.to_string()).into()),
         Err(_) => Ok(()),
     }
 }

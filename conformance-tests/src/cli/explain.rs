@@ -6,14 +6,14 @@ use conformance_tests::{Check, find, resting_on, statements::STATEMENTS, uncover
 
 use super::{Ended, FAILED, no_such_check, print};
 
-/// Say what a check asks for and why, or what the documentation says and which checks rest on it.
+/// Explain a check, or list the documentation's statements with their checks.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The check
     #[arg(value_name = "ID", required_unless_present = "coverage")]
     id: Option<String>,
 
-    /// The documentation's statements, in order, with the checks that rest on each
+    /// List the documentation's statements in order, with the checks that rest on each
     #[arg(long, conflicts_with = "id")]
     coverage: bool,
 }

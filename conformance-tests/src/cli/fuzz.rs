@@ -16,26 +16,26 @@ use super::{
     say, target,
 };
 
-/// Play chance sequences on a server, compare with a model, and shrink what differs to a scenario.
+/// Play random sequences on a server, compare with a model, and shrink a failure to a scenario.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     target: target::TargetArgs,
 
-    /// How many sequences
+    /// Number of sequences
     #[arg(long, value_name = "N", default_value_t = 64)]
     cases: u32,
 
-    /// How long a sequence may be
+    /// Maximum length of a sequence
     #[arg(long, value_name = "N", default_value_t = 24)]
     length: usize,
 
-    /// Extensions must hold too: first-seen order, null for no last seen, every webhook in order, a
-    /// message that ends a recording, nothing for an unknown status
+    /// Also require extensions: first-seen order, null without a last seen, every webhook in order,
+    /// a message that ends a recording, nothing for an unknown status
     #[arg(long)]
     strict: bool,
 
-    /// Where the scenario of a counterexample is written; - is standard output
+    /// File for a counterexample's scenario; - is standard output
     #[arg(long, value_name = "FILE", default_value = "counterexample.toml")]
     scenario: PathBuf,
 }
@@ -60,9 +60,7 @@ async fn search(args: Args) -> Result<u8, Ended> {
                 Progress::Played(sequences) => progress.set_position(sequences.into()),
                 Progress::Shrinking => progress.suspend(|| {
                     let limit = SHRINKING.as_secs();
-                    say(&format!(
-                        "a sequence ends wrongly; shorter ones are tried, for {limit} s at most"
-                    ));
+                    say(&format!("a sequence fails; shrinking it for up to {limit} s"));
                 }),
             })
         })
@@ -80,35 +78,35 @@ async fn search(args: Args) -> Result<u8, Ended> {
         }
     };
     progress.finish_and_clear();
-    environment.put_all_back().await;
+    environment.restore().await;
     let left_behind = environment.left_behind();
-    left_behind.iter().for_each(|left| say(&format!("not put back: {left}")));
+    left_behind.iter().for_each(|left| say(&format!("not restored: {left}")));
     let seed = environment.settings.seed;
     match found {
         Found::Nothing => {
-            print(&format!("{} sequences ended as they must; seed {seed}\n", args.cases))?;
+            print(&format!("{} sequences passed; seed {seed}\n", args.cases))?;
             Ok(if left_behind.is_empty() { 0 } else { FAILED })
         }
         Found::Impossible(why) => {
-            say(&format!("error: nothing can be tried: {why}"));
+            say(&format!("error: no sequence can be tried: {why}"));
             Ok(USAGE)
         }
         Found::Broken(why) => {
-            say(&format!("error: it cannot be said: {why}"));
+            say(&format!("error: inconclusive: {why}"));
             Ok(UNREACHABLE)
         }
         Found::Counterexample(found) => {
             show(&found, &args, seed)?;
             Ok(FAILED)
         }
-        // Only who interrupts it stops it.
+        // Only an interrupt stops it, and that returns above.
         Found::Stopped => Ok(FAILED),
     }
 }
 
-/// Prints a counterexample, and writes its scenario.
+/// Prints a counterexample and writes its scenario.
 fn show(found: &Counterexample, args: &Args, seed: u64) -> Result<(), Ended> {
-    let text = told(found, seed);
+    let text = description(found, seed);
     if args.scenario.as_os_str() == "-" {
         print(&found.scenario)?;
         say(&text);
@@ -121,20 +119,20 @@ fn show(found: &Counterexample, args: &Args, seed: u64) -> Result<(), Ended> {
     print(&format!("\nscenario: {}\n", args.scenario.display()))
 }
 
-/// The counterexample for a person.
-fn told(found: &Counterexample, seed: u64) -> String {
+/// Describes a counterexample.
+fn description(found: &Counterexample, seed: u64) -> String {
     let steps: String = found.acts.iter().map(|act| format!("  {act:?}\n")).collect();
-    let mut text = format!("a sequence ends wrongly; seed {seed}\n\n{steps}\n");
+    let mut text = format!("a sequence fails; seed {seed}\n\n{steps}\n");
     let Failure { expected, actual, differences, .. } = &found.failure;
     text += &format!("expected: {expected}\nactual:   {actual}\n");
     for difference in differences {
         text += &format!("  {difference}\n");
     }
     if found.needs_a_failing_receiver() {
-        text += "\nThe receiver of webhooks has to fail for this, which a scenario cannot say: the file \
-                 alone does not show it.\n";
+        text += "\nThis requires the webhook receiver to fail, which a scenario cannot express: the file \
+                 alone does not reproduce it.\n";
     }
-    text += &format!("\nto see it again:\n  {}\n", found.again);
+    text += &format!("\nto reproduce:\n  {}\n", found.again);
     harmless(&text)
 }
 
@@ -145,7 +143,7 @@ mod tests {
         fuzz::{Act, Counterexample},
     };
 
-    use super::told;
+    use super::description;
 
     fn counterexample(act: Act) -> Counterexample {
         let again = "conformance fuzz --seed 9 --cases 64".to_owned();
@@ -154,17 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn a_counterexample_names_the_command_that_shows_it_again() {
-        let text = told(&counterexample(Act::GetAll), 9);
+    fn a_counterexample_names_the_command_that_reproduces_it() {
+        let text = description(&counterexample(Act::GetAll), 9);
         assert!(text.contains("\n  conformance fuzz --seed 9 --cases 64\n"), "{text}");
         assert!(!text.contains("alone"), "{text}");
-        let text = told(&counterexample(Act::ReceiverFails), 9);
-        assert!(text.contains("the file alone does not show it"), "{text}");
+        let text = description(&counterexample(Act::ReceiverFails), 9);
+        assert!(text.contains("the file alone does not reproduce it"), "{text}");
     }
 
     #[test]
-    fn what_a_target_sends_is_written_out() {
-        let text = told(&counterexample(Act::GetAll), 9);
+    fn control_characters_from_a_target_are_escaped() {
+        let text = description(&counterexample(Act::GetAll), 9);
         assert!(text.contains("none\\u{1b}[2J") && !text.contains('\x1b'), "{text}");
     }
 }

@@ -9,11 +9,11 @@ use super::{Ended, chosen, print};
 /// List the checks, by section.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only the checks of this profile
+    /// List only the checks of this profile
     #[arg(long, value_enum, default_value_t = Profile::Extensions)]
     profile: Profile,
 
-    /// Only names that start so
+    /// List only names with this prefix
     #[arg(value_name = "ID-PREFIX")]
     prefixes: Vec<String>,
 }

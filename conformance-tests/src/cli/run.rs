@@ -16,60 +16,61 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Ended, FAILED, UNREACHABLE, USAGE, chosen, no_such_check, print, say, target};
 
-/// Check a server, and report.
+/// Check a server and report.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Drivers make the engine do something, which most checks need:
+#[command(
+    after_long_help = "Most checks need a driver, which makes things happen on the engine's side:
   mock:URL          mock-engine's control API at URL
-  exec:COMMAND      a command of yours; it gets one JSON line a step on standard input, answers one:
+  exec:COMMAND      your command; it reads one JSON line per step from standard input and answers one:
                       {\"step\":\"hello\",\"version\":1}
                         {\"ok\":true,\"abilities\":[\"presence\",\"people\",\"groups\"],\"immediate\":true}
                       {\"step\":\"presence\",\"session\":\"default\",\"chat\":\"1@c.us\",\"participant\":\"1@c.us\",
                        \"is\":\"typing\"}
                         {\"ok\":true}, or {\"ok\":false,\"error\":\"why not\"}
-                    conformance-tests/examples/exec_driver.py is a whole one
-  peer:URL#SESSION  a session on another WAHA, whose account is a contact of the one under test
+                    See conformance-tests/examples/exec_driver.py
+  peer:URL#SESSION  a session on another WAHA server, whose account is a contact of the one under test
   manual            you, at this terminal
-  none              what nobody need do anything for is checked
+  none              only the checks that need no driver
 
 Examples:
   conformance run --target http://localhost:3000 --driver mock:http://localhost:3000
   conformance run --target http://localhost:3000 presence webhook/session-status
   conformance run --target http://localhost:3000 --known-failing @known.txt --report junit=report.xml
-  conformance run --target http://localhost:3000 --trace presence/get-all/is-application-json")]
+  conformance run --target http://localhost:3000 --trace presence/get-all/is-application-json"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     target: target::TargetArgs,
 
-    /// Only checks whose names start so; a whole name is tried whatever the profile
+    /// Run only checks with this prefix; a full name selects its check in any profile
     #[arg(value_name = "ID-PREFIX")]
     prefixes: Vec<String>,
 
-    /// How much is checked
+    /// Part of the catalogue to check
     #[arg(long, value_enum, default_value_t = Profile::Waha)]
     profile: Profile,
 
-    /// A SHOULD or MAY that does not hold is a failure, not a warning
+    /// Treat a failing SHOULD or MAY as a failure, not a warning
     #[arg(long)]
     strict: bool,
 
-    /// A check that is known to fail, or @FILE with one a line; when it holds, that is a failure
+    /// Check that is known to fail, or @FILE with one per line; fail if it passes
     #[arg(long, value_name = "ID|@FILE")]
     known_failing: Vec<String>,
 
-    /// A check that is not tried, or @FILE with one a line
+    /// Check to skip, or @FILE with one per line
     #[arg(long, value_name = "ID|@FILE")]
     skip: Vec<String>,
 
-    /// How many checks run at a time
+    /// Number of checks to run at a time
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
 
-    /// Reports, with commas between them: junit=FILE, json=FILE, html=FILE or tap=FILE; - is standard
-    /// output
+    /// Comma-separated reports: junit=FILE, json=FILE, html=FILE or tap=FILE; - is standard output
     #[arg(long, value_name = "FORMAT=FILE", value_delimiter = ',')]
     report: Vec<Destination>,
 
-    /// Show everything that goes over the wire in this check, and run it alone
+    /// Run only this check and show all of its exchanges
     #[arg(long, value_name = "ID")]
     trace: Option<String>,
 }
@@ -77,7 +78,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<u8, Ended> {
     let runtime = tokio::runtime::Runtime::new().map_err(Ended::usage)?;
     let code = runtime.block_on(check(args));
-    // A terminal that is being waited on, by the manual driver, does not hold up the end.
+    // Do not wait for the manual driver's read from the terminal.
     runtime.shutdown_background();
     code
 }
@@ -88,7 +89,8 @@ async fn check(args: Args) -> Result<u8, Ended> {
     let environment =
         args.target.prepare().await.inspect_err(|_| outputs.iter().for_each(Output::unmake))?;
     let progress = progress(plan.checks.len());
-    let running = conformance_tests::run(&environment, &plan, |entry| told(&progress, entry));
+    let running =
+        conformance_tests::run(&environment, &plan, |entry| show_progress(&progress, entry));
     let report = tokio::select! {
         report = running => report,
         code = interrupted() => return stopped(&environment, &progress, code).await,
@@ -96,7 +98,7 @@ async fn check(args: Args) -> Result<u8, Ended> {
     progress.finish_and_clear();
     write_all(&report, &args, outputs)?;
     for left in &report.left_behind {
-        say(&format!("not put back: {left}"));
+        say(&format!("not restored: {left}"));
     }
     Ok(if !report.holds() || !report.left_behind.is_empty() {
         FAILED
@@ -123,7 +125,7 @@ fn plan(args: &Args) -> Result<Plan, Ended> {
     })
 }
 
-/// The names, those in files too; each must be a check's.
+/// Reads names of checks, also from files.
 fn names(given: &[String]) -> Result<Vec<String>, Ended> {
     let mut names = Vec::new();
     for name in given {
@@ -143,7 +145,7 @@ fn names(given: &[String]) -> Result<Vec<String>, Ended> {
     Ok(names)
 }
 
-/// A bar on a terminal, nothing anywhere else.
+/// A progress bar, hidden unless standard error is a terminal.
 pub(super) fn progress(checks: usize) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -155,7 +157,7 @@ pub(super) fn progress(checks: usize) -> ProgressBar {
     bar
 }
 
-fn told(progress: &ProgressBar, entry: &Entry) {
+fn show_progress(progress: &ProgressBar, entry: &Entry) {
     if entry.outcome.is_bad() || entry.outcome == Outcome::Warn {
         progress.println(format!("{} {}", entry.outcome, entry.check.id));
     }
@@ -163,24 +165,24 @@ fn told(progress: &ProgressBar, entry: &Entry) {
     progress.inc(1);
 }
 
-/// Puts the target back after a signal; a second one ends at once.
+/// Restores the target after a signal; a second signal exits at once.
 pub(super) async fn stopped(
     environment: &Arc<Environment>,
     progress: &ProgressBar,
     code: u8,
 ) -> Result<u8, Ended> {
     progress.finish_and_clear();
-    say("interrupted; putting the target back");
+    say("interrupted; restoring the target");
     tokio::select! {
-        () = environment.leave() => {
-            environment.left_behind().iter().for_each(|left| say(&format!("not put back: {left}")));
+        () = environment.restore_for_good() => {
+            environment.left_behind().iter().for_each(|left| say(&format!("not restored: {left}")));
         }
-        _ = interrupted() => say("not put back"),
+        _ = interrupted() => say("not restored"),
     }
     Ok(code)
 }
 
-/// The exit code of the signal that came.
+/// Waits for a signal and returns its exit code.
 #[cfg(unix)]
 pub(super) async fn interrupted() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
@@ -190,7 +192,7 @@ pub(super) async fn interrupted() -> u8 {
             Err(_) => std::future::pending().await,
         }
     };
-    // As a shell tells them: 128 and the signal's number.
+    // As in a shell: 128 plus the signal's number.
     tokio::select! {
         _ = caught(SignalKind::hangup()) => 129,
         _ = caught(SignalKind::interrupt()) => 130,
@@ -198,23 +200,23 @@ pub(super) async fn interrupted() -> u8 {
     }
 }
 
-/// The exit code of Ctrl-C.
+/// Waits for Ctrl-C and returns its exit code.
 #[cfg(not(unix))]
 pub(super) async fn interrupted() -> u8 {
     let _ = tokio::signal::ctrl_c().await;
     130
 }
 
-/// Where a report goes.
+/// The open destination of a report.
 struct Output {
-    /// None: standard output.
+    /// The file; none for standard output.
     file: Option<File>,
-    /// The name of a file that was not there before.
+    /// The name of the file, if it did not exist before.
     made: Option<String>,
 }
 
 impl Output {
-    /// Removes the file when there is no report after all: an empty one is none.
+    /// Removes the new, empty file if there is no report after all.
     fn unmake(&self) {
         if let Some(made) = &self.made {
             let _ = std::fs::remove_file(made);
@@ -222,7 +224,7 @@ impl Output {
     }
 }
 
-/// The files of the reports, made before anything is checked.
+/// Opens the reports' files before anything is checked.
 fn open(reports: &[Destination]) -> Result<Vec<Output>, Ended> {
     for (place, report) in reports.iter().enumerate() {
         if reports[..place].iter().any(|earlier| earlier.file == report.file) {
@@ -235,7 +237,7 @@ fn open(reports: &[Destination]) -> Result<Vec<Output>, Ended> {
             return Ok(Output { file: None, made: None });
         }
         let made = (!Path::new(&report.file).exists()).then(|| report.file.clone());
-        // What an earlier run left stays until there is something to put in its place.
+        // An earlier report stays until there is a new one to replace it.
         let file = OpenOptions::new().append(true).create(true).open(&report.file);
         let file = file.with_context(|| format!("failed to create {}", report.file))?;
         Ok(Output { file: Some(file), made })
@@ -243,19 +245,19 @@ fn open(reports: &[Destination]) -> Result<Vec<Output>, Ended> {
     reports.iter().map(file).collect::<anyhow::Result<_>>().map_err(Ended::usage)
 }
 
-/// The reports that were asked for, and the text for a person unless one of them takes its place. What
-/// cannot be written does not keep the others back, and is named at the end.
+/// Writes the requested reports, and the text report unless one of them goes to standard output. An
+/// error does not prevent the others, and is reported at the end.
 fn write_all(report: &Report, args: &Args, outputs: Vec<Output>) -> Result<(), Ended> {
     let mut failures: Vec<String> = Vec::new();
-    let mut taken = false;
+    let mut stdout_taken = false;
     for (destination, Output { file, .. }) in args.report.iter().zip(outputs) {
-        let to_a_person = file.is_none();
+        let to_stdout = file.is_none();
         match write(report, destination, file) {
-            Ok(()) => taken |= to_a_person,
+            Ok(()) => stdout_taken |= to_stdout,
             Err(error) => failures.push(format!("{:#}", error.cause)),
         }
     }
-    if !taken {
+    if !stdout_taken {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let traced = if args.trace.is_some() { terminal::trace(report) } else { String::new() };
         if let Err(error) = print(&format!("{traced}{}", terminal::render(report, colour))) {
@@ -277,7 +279,7 @@ fn write(report: &Report, destination: &Destination, file: Option<File>) -> Resu
         .map_err(Ended::failed)
 }
 
-/// Empties a file; what is none, a pipe for example, has nothing to lose.
+/// Truncates a regular file; a pipe or device needs no truncation.
 fn empty(file: &File) -> io::Result<()> {
     if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
 }

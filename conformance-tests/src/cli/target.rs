@@ -1,4 +1,4 @@
-//! The options that say what is checked and how it is reached.
+//! The options that describe the target, the driver and the receiver.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -13,57 +13,57 @@ use super::Ended;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetArgs {
-    /// The server to check
+    /// Server to check
     #[arg(long, value_name = "URL", env = "WAHA_URL")]
     target: String,
 
-    /// The key that it asks for
+    /// API key of the server
     #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
 
-    /// The session to check
+    /// Session to check
     #[arg(long, value_name = "NAME", default_value = "default", value_parser = session_name)]
     session: String,
 
-    /// A session on another engine than NOWEB, which has no presence; found unless said
+    /// Session on an engine other than NOWEB, which has no presence [default: the first one listed]
     #[arg(long, value_name = "NAME")]
     other_engine_session: Option<String>,
 
-    /// What makes the engine do something: mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none
+    /// Driver of the engine's side: mock:URL, exec:COMMAND, peer:URL#SESSION, manual or none
     #[arg(long, value_name = "DRIVER", default_value = "none")]
     driver: String,
 
-    /// The key of the peer's server, for --driver peer
+    /// API key of the peer's server, for --driver peer
     #[arg(long, value_name = "KEY", env = "WAHA_PEER_API_KEY", hide_env_values = true)]
     peer_api_key: Option<String>,
 
-    /// Where the suite listens for webhooks
+    /// Address to listen on for webhooks
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
 
-    /// How the target reaches that address, when it is another
+    /// URL at which the target reaches that address, if different
     #[arg(long, value_name = "URL")]
     advertise: Option<String>,
 
-    /// The target's webhooks go to --advertise already; the suite configures none for presence
+    /// The target's webhooks already go to --advertise; do not configure one for presence
     #[arg(long)]
     webhook_configured: bool,
 
-    /// How long an answer or a webhook may take
+    /// Time limit for an answer or a webhook
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     timeout: Duration,
 
-    /// How long it is watched that nothing happens
+    /// Quiet period before "no event" is accepted
     #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = duration)]
     settle: Duration,
 
-    /// Where all made-up ids come from; by chance unless said, and told in the report
+    /// Seed of all generated ids, shown in the report [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
 
 impl TargetArgs {
-    /// Reaches the target and the driver, and listens for webhooks.
+    /// Connects to the target and the driver, and starts the webhook receiver.
     pub(super) async fn prepare(&self) -> Result<Arc<Environment>, Ended> {
         let key = self.api_key.clone().filter(|key| !key.is_empty());
         let target = Target::new(&self.target, key, self.timeout).map_err(Ended::usage)?;
@@ -78,8 +78,8 @@ impl TargetArgs {
         if let Some(engine) = engine.filter(|engine| engine != "NOWEB") {
             let session = &self.session;
             return Err(Ended::usage(anyhow!(
-                "the session {session:?} is on the engine {engine}, and presence is NOWEB's alone; say \
-                 with --session which one is on NOWEB"
+                "session {session:?} runs on the engine {engine}, but only NOWEB has presence; name a NOWEB \
+                 session with --session"
             )));
         }
         let peer_key = self.peer_api_key.clone();
@@ -108,13 +108,13 @@ impl TargetArgs {
 }
 
 impl TargetArgs {
-    /// Whether the target can be told where webhooks go.
+    /// Checks that the target can reach the webhook receiver's address.
     fn check_addresses(&self) -> Result<(), Ended> {
         let Some(url) = &self.advertise else {
             if self.bind.ip().is_unspecified() {
                 let cause = anyhow!(
-                    "--bind {} is every address of this machine; say with --advertise which of them \
-                     the target reaches",
+                    "--bind {} means all addresses of this machine; pass the one that the target can reach \
+                     with --advertise",
                     self.bind
                 );
                 return Err(Ended::usage(cause));
@@ -130,19 +130,19 @@ impl TargetArgs {
         match url.parse::<http::Uri>() {
             Ok(uri) if fits(&uri) => Ok(()),
             _ => Err(Ended::usage(anyhow!(
-                "--advertise: {url:?} is no address of a receiver; expected http://host:port"
+                "--advertise: invalid URL {url:?}; expected http://host:port"
             ))),
         }
     }
 }
 
-/// Whether it means every address, which is nobody's in particular.
+/// Whether the host is the unspecified address.
 fn is_unspecified(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     address.is_ok_and(|address| address.is_unspecified())
 }
 
-/// A name that fits in a path as it is.
+/// Parses a session name, which must need no escaping in a path.
 fn session_name(text: &str) -> Result<String, String> {
     let fits = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
     if !text.is_empty() && text.chars().all(fits) {
@@ -151,18 +151,18 @@ fn session_name(text: &str) -> Result<String, String> {
     Err("expected letters, digits, '-', '_' or '.'".to_owned())
 }
 
-/// A time that is not over at once.
+/// Parses a non-zero duration.
 fn some_time(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
-    if time.is_zero() { Err("expected more than no time".to_owned()) } else { Ok(time) }
+    if time.is_zero() { Err("expected a duration greater than zero".to_owned()) } else { Ok(time) }
 }
 
-/// The longest time that can be asked for.
+/// The longest duration accepted.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// Reads `300ms`, `5s` or `2m`.
+/// Parses `300ms`, `5s` or `2m`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("{text:?} is no time; expected 300ms, 5s or 2m");
+    let bad = || format!("invalid duration {text:?}; expected 300ms, 5s or 2m");
     let digits = text.find(|char: char| !char.is_ascii_digit()).ok_or_else(bad)?;
     let number: u64 = text[..digits].parse().map_err(|_| bad())?;
     let unit = match &text[digits..] {
@@ -172,7 +172,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(bad()),
     };
     let time = number.checked_mul(unit).map(Duration::from_millis);
-    time.filter(|time| *time <= LONGEST).ok_or_else(|| format!("{text:?} is more than 10m"))
+    time.filter(|time| *time <= LONGEST)
+        .ok_or_else(|| format!("{text:?} exceeds the maximum of 10m"))
 }
 
 #[cfg(test)]
@@ -182,7 +183,7 @@ mod tests {
     use super::duration;
 
     #[test]
-    fn times_have_units() {
+    fn durations_need_a_unit() {
         assert_eq!(duration("300ms"), Ok(Duration::from_millis(300)));
         assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));

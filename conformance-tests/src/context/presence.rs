@@ -1,4 +1,4 @@
-//! The presence endpoints, and people who do something.
+//! The presence endpoints, and changes of contacts' presence.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Context {
-    /// `/api/{session}/presence`, and what follows.
+    /// `/api/{session}/presence` followed by `rest`.
     pub(crate) fn presence_path(&self, rest: &str) -> String {
         format!("/api/{}/presence{rest}", self.session)
     }
@@ -47,17 +47,17 @@ impl Context {
         Ok(group)
     }
 
-    /// A contact does something in their own chat.
+    /// Changes a contact's presence in their direct chat.
     pub(crate) async fn does(&self, contact: &str, is: Becomes) -> Verdict {
         self.does_in(contact, contact, is).await
     }
 
-    /// Somebody does something in a chat.
+    /// Changes a participant's presence in a chat.
     pub(crate) async fn does_in(&self, chat: &str, participant: &str, is: Becomes) -> Verdict {
         self.presence(chat, participant, is, None).await
     }
 
-    /// Somebody goes offline, last seen as given.
+    /// Makes a participant go offline with this last seen.
     pub(crate) async fn leaves(
         &self,
         chat: &str,
@@ -79,7 +79,7 @@ impl Context {
         Ok(())
     }
 
-    /// The engine says of somebody whatever word.
+    /// Makes the engine report this status word for a participant.
     pub(crate) async fn engine_says(&self, chat: &str, participant: &str, word: &str) -> Verdict {
         let (chat, participant) = (engine_id(chat), engine_id(participant));
         let presences = json!({ participant: { "lastKnownPresence": word } });
@@ -88,7 +88,7 @@ impl Context {
         Ok(())
     }
 
-    /// Holds when GET of the chat is as `judge` wants it.
+    /// Holds when `judge` accepts the answer to GET of the chat.
     pub(crate) async fn chat_shows(
         &self,
         chat: &str,
@@ -98,7 +98,7 @@ impl Context {
         Ok(())
     }
 
-    /// Holds when this participant of the chat is as `judge` wants it.
+    /// Holds when `judge` accepts this participant's record in the chat.
     pub(crate) async fn shows(
         &self,
         chat: &str,
@@ -118,7 +118,7 @@ impl Context {
         self.shows(chat, participant, |record| has_status(record, status)).await
     }
 
-    /// Holds when the chat's entry in GET all is as `judge` wants it.
+    /// Holds when `judge` accepts the chat's entry in GET all.
     pub(crate) async fn all_shows(
         &self,
         chat: &str,
@@ -129,8 +129,8 @@ impl Context {
     }
 }
 
-/// The documented fields of a chat or a record. Whether there may be others, and whether an empty
-/// lastSeen is null or absent, has checks of its own.
+/// The documented fields of a chat or a record. Other checks judge whether there are further
+/// fields, and whether an empty lastSeen is null or absent.
 pub(crate) fn documented(shown: &Value) -> Value {
     let Some(fields) = shown.as_object() else { return shown.clone() };
     let field = |name: &str| fields.get(name).cloned().unwrap_or(Value::Null);
@@ -153,7 +153,10 @@ pub(crate) fn entry<'a>(all: &'a Value, chat: &str) -> Result<&'a Value, Failure
     let list = all.as_array().ok_or_else(|| Failure::new("an array", all.to_string()))?;
     list.iter().find(|entry| entry["id"] == chat).ok_or_else(|| {
         let ids: Vec<&str> = list.iter().filter_map(|entry| entry["id"].as_str()).collect();
-        Failure::new(format!("an entry with the id {chat}"), format!("entries of {}", few(&ids)))
+        Failure::new(
+            format!("an entry with the id {chat}"),
+            format!("entries with the ids {}", few(&ids)),
+        )
     })
 }
 
@@ -161,9 +164,9 @@ pub(crate) fn entry<'a>(all: &'a Value, chat: &str) -> Result<&'a Value, Failure
 pub(crate) fn record<'a>(chat: &'a Value, participant: &str) -> Result<&'a Value, Failure> {
     let list = chat["presences"]
         .as_array()
-        .ok_or_else(|| Failure::new("an array presences", chat.to_string()))?;
+        .ok_or_else(|| Failure::new("the array presences", chat.to_string()))?;
     list.iter().find(|record| record["participant"] == participant).ok_or_else(|| {
-        Failure::new(format!("a record of the participant {participant}"), chat.to_string())
+        Failure::new(format!("a record for the participant {participant}"), chat.to_string())
     })
 }
 
@@ -175,7 +178,7 @@ pub(crate) fn has_status(record: &Value, status: &str) -> Result<(), Failure> {
 
 fn few(ids: &[&str]) -> String {
     match ids {
-        [] => "nobody".to_owned(),
+        [] => "(none)".to_owned(),
         ids if ids.len() > 5 => format!("{} and {} more", ids[..5].join(", "), ids.len() - 5),
         ids => ids.join(", "),
     }

@@ -1,4 +1,4 @@
-//! Sessions of the suite's own, which are gone when the check has ended.
+//! Sessions that a check creates, and that are deleted when it has ended.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Context {
-    /// A call of the sessions API: `/api/sessions` and what follows. One that changes something goes on
-    /// when this future is dropped, so that it can be put back.
+    /// Calls the sessions API: `/api/sessions` followed by `rest`. A call that changes something
+    /// continues when this future is dropped, so that the change can be undone.
     pub(crate) async fn sessions(
         &self,
         method: Method,
@@ -22,9 +22,9 @@ impl Context {
     ) -> Verdict<Answer> {
         let (target, trace) = (self.target().clone(), self.trace.clone());
         let (path, body) = (format!("/api/sessions{rest}"), body.cloned());
-        let changing = match method {
+        let permit = match method {
             Method::GET => None,
-            _ => Some(self.environment.changing.clone().read_owned().await),
+            _ => Some(self.environment.undoing.permit().await?),
         };
         let call = tokio::spawn(async move {
             let mut call = target.request(method, path);
@@ -32,13 +32,13 @@ impl Context {
                 call = call.json(body);
             }
             let answer = call.send(&trace).await;
-            drop(changing);
+            drop(permit);
             answer
         });
         call.await.unwrap_or_else(|error| Err(Failure::new("an answer", error.to_string()).into()))
     }
 
-    /// Makes a session; it is deleted when the check has ended.
+    /// Creates a session, which is deleted when the check has ended.
     pub(crate) async fn make_session(
         &self,
         name: &str,
@@ -49,19 +49,20 @@ impl Context {
         self.post_session(name, &body).await
     }
 
-    /// Makes a session of this name with this body; it is deleted when the check has ended.
+    /// Creates a session with this name and body, which is deleted when the check has ended.
     pub(crate) async fn post_session(&self, name: &str, body: &Value) -> Verdict<Answer> {
         let delete = Undo::Delete(name.to_owned());
-        self.environment.later(self.check(), delete.clone());
+        self.environment.undo_after(self.check(), delete.clone());
         let answer = self.sessions(Method::POST, "", Some(body)).await;
         if answer.is_err() {
-            // A target that is slow to answer may make it after the check has ended.
-            self.environment.later("", delete);
+            // A slow target may create it after the check has ended.
+            self.environment.undo_after("", delete);
         }
         answer
     }
 
-    /// The same check on a new session; one that works, where the driver can bring that about.
+    /// The same check on a new session, which is WORKING if `start` is set and the driver supports
+    /// it.
     pub(crate) async fn own_session(&self, config: Value, start: bool) -> Verdict<Self> {
         let name = self.session_name();
         self.make_session(&name, config, start).await?.succeeds()?;

@@ -1,4 +1,4 @@
-//! Webhooks to the suite's receiver.
+//! Webhooks sent to the suite's receiver.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ use crate::{
     verdict::{Failure, Halt, Verdict, ensure},
 };
 
-/// The key with which the suite's webhooks are signed.
+/// The key that signs the suite's webhooks.
 pub(crate) const HMAC_KEY: &str = "conformance-key";
 
-/// The header that the suite asks for.
-pub(crate) const CUSTOM_HEADER: (&str, &str) = ("X-Conformance", "as asked for");
+/// The custom header that the suite configures.
+pub(crate) const CUSTOM_HEADER: (&str, &str) = ("X-Conformance", "as configured");
 
-/// The metadata of the suite's own sessions.
+/// The metadata of the sessions that the suite creates.
 pub(crate) fn metadata() -> Value {
     json!({ "conformance.run": "yes" })
 }
@@ -37,20 +37,20 @@ fn webhook(hook: &Hook, events: &[&str]) -> Value {
 impl Context {
     /// The same check on a session whose `presence.update` events go to the hook.
     ///
-    /// One session serves all checks of a run: a new one where new sessions work by themselves, or
-    /// the session under test, whose configuration is put back at the end.
+    /// All checks of a run share this session: a new one if new sessions reach WORKING by
+    /// themselves, otherwise the session under test, whose configuration is restored at the end.
     pub(crate) async fn hooked(&self) -> Verdict<(Self, Hook)> {
         let (session, hook) =
             self.shared(&self.environment.hooked, async |run: Self| run.hook_up().await).await?;
         if self.environment.driver.only_contact().is_some() {
-            // What others did with the same contact may still be on its way.
+            // Events of earlier checks with the same contact may still be in flight.
             self.quiet().await;
         }
         Ok((self.on(session), hook.afresh()))
     }
 
-    /// What the first check that needs it sets up for all. Its requests belong to the run; when it
-    /// fails, each check that needs it shows them.
+    /// A resource that the first check to need it sets up for all. Its requests belong to the run;
+    /// if it fails, each check that needs it shows them.
     async fn shared<T: Clone>(
         &self,
         cell: &OnceCell<Shared<T>>,
@@ -92,7 +92,7 @@ impl Context {
         Ok((under_test.session, hook))
     }
 
-    /// Adds a webhook to the session under test, and has its configuration put back at the end.
+    /// Adds a webhook to the session under test, whose configuration is restored at the end.
     async fn add_webhook(&self, webhook: Value) -> Verdict {
         let path = format!("/{}", self.session);
         let session = self.sessions(Method::GET, &path, None).await?.is(200)?.json()?;
@@ -100,8 +100,8 @@ impl Context {
             session.get("config").filter(|it| it.is_object()).cloned().unwrap_or(json!({}));
         if hides_secrets(&config) {
             return Err(Halt::Skipped(
-                "the session's configuration hides its secrets, so it could not be put back; \
-                 start the target with its webhooks at --advertise and say --webhook-configured"
+                "the session's configuration hides its secrets, so it could not be restored; start the \
+                 target with its webhooks at --advertise and pass --webhook-configured"
                     .to_owned(),
             ));
         }
@@ -110,13 +110,13 @@ impl Context {
         webhooks.push(webhook);
         changed["webhooks"] = Value::Array(webhooks);
         let session = self.session.clone();
-        self.environment.later(self.check(), Undo::Configure { session, config });
+        self.environment.undo_after(self.check(), Undo::Configure { session, config });
         let body = json!({ "config": changed });
         self.sessions(Method::PUT, &path, Some(&body)).await?.succeeds()?;
         self.reaches("WORKING").await
     }
 
-    /// The first `count` events of the chat since this check began, in the order of their arrival.
+    /// The first `count` events of the chat since this check began, in order of arrival.
     pub(crate) async fn presence_updates(
         &self,
         hook: &Hook,
@@ -133,19 +133,19 @@ impl Context {
         }
         ensure(
             found.len() >= count,
-            format!("{count} webhooks presence.update of {chat}"),
+            format!("{count} webhooks presence.update for {chat}"),
             || format!("{} within {} ms", found.len(), self.timeout().as_millis()),
         )?;
         Ok(found)
     }
 
-    /// One webhook `presence.update` of the chat, as JSON.
+    /// The next webhook `presence.update` of the chat, as JSON.
     pub(crate) async fn presence_update(&self, hook: &Hook, chat: &str) -> Verdict<Value> {
         let found = self.presence_updates(hook, chat, 1).await?;
         Ok(found.first().map(Delivery::json).unwrap_or_default())
     }
 
-    /// The `session.status` events of a session that was started and stopped, once for all checks.
+    /// The `session.status` events of a session that was started and stopped, shared by all checks.
     pub(crate) async fn status_events(&self) -> Verdict<Vec<Delivery>> {
         let events =
             self.shared(&self.environment.statuses, async |run: Self| run.start_and_stop().await);
@@ -168,7 +168,7 @@ impl Context {
         Ok(hook.deliveries(|_| true))
     }
 
-    /// The first webhook of a session that is being started.
+    /// The first webhook of a starting session.
     pub(crate) async fn first_status(&self, hook: &Hook) -> Verdict<Delivery> {
         self.statuses(hook, 1)
             .await?
@@ -177,7 +177,7 @@ impl Context {
             .ok_or_else(|| Failure::new("a webhook session.status", "none").into())
     }
 
-    /// So many webhooks at the hook, whatever they say.
+    /// The first `count` webhooks at the hook, of any kind.
     pub(crate) async fn statuses(&self, hook: &Hook, count: usize) -> Verdict<Vec<Delivery>> {
         let found = hook.wait(count, self.timeout() + RETRY_TIME, |_| true).await;
         for delivery in &found {
@@ -188,7 +188,7 @@ impl Context {
     }
 }
 
-/// What retries may take on top of the time-out, with the delays that the suite asks for.
+/// The time that retries may add to the time-out, with the delays that the suite configures.
 const RETRY_TIME: std::time::Duration = std::time::Duration::from_secs(4);
 
 fn hides_secrets(config: &Value) -> bool {

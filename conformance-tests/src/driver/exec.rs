@@ -1,14 +1,15 @@
-//! A command of the user's, which gets one JSON line a step on standard input and answers one.
+//! A user's command, which reads one JSON line per step from standard input and answers with one.
 //!
-//! The first line is `{"step":"hello","version":1}`. Its answer says what the command can do, and
-//! the one contact that it can move unless it can make people up:
+//! The first line is `{"step":"hello","version":1}`. The answer lists the command's abilities and,
+//! unless `people` is one of them, names the one `contact` that it controls:
 //!
 //! ```json
 //! {"ok":true,"abilities":["presence","people","groups"],"immediate":true}
 //! ```
 //!
-//! Each line after that is a [`Step`]; the answer is `{"ok":true}` or `{"ok":false,"error":"…"}`,
-//! and to `{"step":"sent"}` `{"ok":true,"sent":[{"tag":"presence","attrs":{…}}]}`. A whole driver:
+//! Each further line is a [`Step`]; the answer is `{"ok":true}` or `{"ok":false,"error":"…"}`,
+//! and to `{"step":"sent"}` `{"ok":true,"sent":[{"tag":"presence","attrs":{…}}]}`. A complete
+//! driver:
 //!
 //! ```python
 #![doc = include_str!("../../examples/exec_driver.py")]
@@ -29,10 +30,10 @@ use tokio::{
 use super::{Driver, DriverError, Step};
 use crate::Ability;
 
-/// How much longer than other answers the first may take: interpreters need time to start.
+/// Extra time for the first answer: interpreters need time to start.
 const TO_START: Duration = Duration::from_secs(5);
 
-/// A running command; it is killed when it is dropped.
+/// A running command; killed when dropped.
 #[derive(Debug)]
 pub(super) struct Exec {
     name: String,
@@ -45,9 +46,9 @@ struct Pipe {
     to: ChildStdin,
     from: Lines<BufReader<ChildStdout>>,
     _child: Child,
-    /// How long an answer may take.
+    /// The time limit of an answer.
     limit: Duration,
-    /// The line that was not answered in time; an answer after that could be to any line.
+    /// The line that was not answered in time; a later answer could belong to any line.
     stuck: Option<String>,
 }
 
@@ -62,7 +63,7 @@ struct Hello {
 }
 
 impl Exec {
-    /// Starts `command`, which has `limit` for each answer, and some more for the first.
+    /// Starts `command`, with a time limit of `limit` per answer and more for the first.
     pub(super) async fn start(
         name: &str,
         command: &str,
@@ -84,12 +85,10 @@ impl Exec {
         let answer = pipe.ask(&json!({ "step": "hello", "version": 1 })).await;
         let answer = answer.map_err(|error| failed(error.to_string()))?;
         pipe.limit = limit;
-        let hello: Hello = serde_json::from_value(answer.clone()).map_err(|error| {
-            failed(format!("its answer to hello, {answer}, does not say what it can do: {error}"))
-        })?;
+        let hello: Hello = serde_json::from_value(answer.clone())
+            .map_err(|error| failed(format!("invalid answer to hello, {answer}: {error}")))?;
         if hello.contact.is_some() == hello.abilities.contains(&Ability::People) {
-            let why =
-                "it should name the one \"contact\" that it can move, or be able to do \"people\"";
+            let why = "the answer to hello must either name the one \"contact\" it controls or list the ability \"people\"";
             return Err(failed(why.to_owned()));
         }
         Ok(Self { name: name.to_owned(), hello, pipe: Mutex::new(pipe) })
@@ -115,14 +114,14 @@ impl Pipe {
         let failed = |error: std::io::Error| DriverError::failed(format!("the command: {error}"));
         let written = self.to.write_all(format!("{line}\n").as_bytes()).await;
         let flushed = self.to.flush().await;
-        // A command that has ended takes nothing any more, and may have said why before.
+        // A command that has exited no longer reads, but may have answered before.
         if let Err(error) = written.and(flushed)
             && error.kind() != ErrorKind::BrokenPipe
         {
             return Err(failed(error));
         }
         let Some(answer) = self.from.next_line().await.map_err(failed)? else {
-            let ended = format!("the command ended without an answer to {line}");
+            let ended = format!("the command exited without an answer to {line}");
             return Err(DriverError::failed(ended));
         };
         let answer: Value = serde_json::from_str(&answer).map_err(|error| {
@@ -131,8 +130,8 @@ impl Pipe {
         if answer["ok"] == true {
             return Ok(answer);
         }
-        let why = answer["error"].as_str().unwrap_or("it says no reason");
-        Err(DriverError::failed(format!("the command could not do {line}: {why}")))
+        let why = answer["error"].as_str().unwrap_or("no reason given");
+        Err(DriverError::failed(format!("the command failed to perform {line}: {why}")))
     }
 }
 

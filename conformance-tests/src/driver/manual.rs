@@ -1,4 +1,4 @@
-//! A person at the terminal, who is asked to do what the check needs.
+//! A person at the terminal, who is asked to do what a check needs.
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -20,10 +20,11 @@ pub(super) struct Manual {
 impl Manual {
     pub(super) async fn start() -> Result<Self, DriverError> {
         let mut answers = BufReader::new(stdin()).lines();
-        let number = ask(&mut answers, "The number of the phone in your hand, in digits: ").await?;
+        let number =
+            ask(&mut answers, "The phone number of the phone in your hand, digits only: ").await?;
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(DriverError::failed(format!(
-                "{number:?} is no phone number; expected digits"
+                "{number:?} is not a phone number; expected digits only"
             )));
         }
         Ok(Self { contact: format!("{number}@c.us"), answers: Mutex::new(answers) })
@@ -51,7 +52,7 @@ impl Driver for Manual {
                     Becomes::Online => "open WhatsApp on the phone".to_owned(),
                     Becomes::Offline => "close WhatsApp on the phone".to_owned(),
                     Becomes::Typing => {
-                        format!("type, and go on typing, in the chat with {session}")
+                        format!("type, and keep typing, in the chat with {session}")
                     }
                     Becomes::Recording => {
                         format!("record a voice message in the chat with {session}")
@@ -59,14 +60,18 @@ impl Driver for Manual {
                     Becomes::Stopped => "stop typing or recording".to_owned(),
                 },
                 Action::Message { .. } => format!("send any message in the chat with {session}"),
-                _ => return Err(DriverError::Declined("a person cannot do this".to_owned())),
+                _ => {
+                    return Err(DriverError::Declined(
+                        "the manual driver cannot do this".to_owned(),
+                    ));
+                }
             };
             let mut answers = self.answers.lock().await;
             let answer =
                 ask(&mut answers, &format!("Please {please}, then press Enter (s: skip): "))
                     .await?;
             if answer.eq_ignore_ascii_case("s") {
-                return Err(DriverError::Declined("the person skipped it".to_owned()));
+                return Err(DriverError::Declined("skipped by the user".to_owned()));
             }
             Ok(Value::Null)
         })
@@ -80,6 +85,6 @@ async fn ask(answers: &mut Lines<BufReader<Stdin>>, question: &str) -> Result<St
     terminal.flush().await.map_err(failed)?;
     match answers.next_line().await.map_err(failed)? {
         Some(answer) => Ok(answer.trim().to_owned()),
-        None => Err(DriverError::failed("standard input has ended; nobody answers".to_owned())),
+        None => Err(DriverError::failed("standard input has ended".to_owned())),
     }
 }

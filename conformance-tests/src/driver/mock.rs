@@ -1,4 +1,4 @@
-//! The control API under `/mock` of a mock engine: stanzas, events, connection, status, faults, journal.
+//! A mock engine's control API under `/mock`: stanzas, events, connection, status, faults, journal.
 
 use futures_util::future::BoxFuture;
 use http::Method;
@@ -107,7 +107,7 @@ impl Driver for Mock {
     }
 }
 
-/// The stanza that WhatsApp sends when somebody's presence changes.
+/// The stanza that WhatsApp sends when a participant's presence changes.
 pub(crate) fn presence_stanza(
     chat: &str,
     participant: &str,
@@ -145,7 +145,7 @@ fn message(chat: &str, participant: &str, text: &str) -> Value {
     json!({ "event": "messages.upsert", "data": { "messages": [message], "type": "notify" } })
 }
 
-/// The nodes of a journal, whose entries have them as `node`.
+/// The nodes of a journal, which are its entries or their field `node`.
 fn sent(journal: &Value) -> Value {
     let entries = journal.get("entries").unwrap_or(journal).as_array();
     let nodes: Vec<&Value> = entries

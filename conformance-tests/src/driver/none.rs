@@ -1,4 +1,4 @@
-//! No driver: only what the target shows by itself is checked.
+//! No driver: runs only the checks that need none.
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Driver, DriverError, Step};
 use crate::Ability;
 
-/// A driver that can do nothing.
+/// A driver without abilities.
 #[derive(Debug)]
 pub(super) struct NoDriver;
 

@@ -1,4 +1,4 @@
-//! A second account on another WAHA, which really types and goes offline.
+//! A second account on another WAHA server, which really types and goes offline.
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use super::{Action, Becomes, Driver, DriverError, Step};
 use crate::{Ability, Target, target::Answer, trace::Trace};
 
-/// A session on another WAHA whose account is a contact of the target's.
+/// A session on another WAHA server whose account is a contact of the target's account.
 #[derive(Debug)]
 pub(super) struct Peer {
     name: String,
     api: Target,
     session: String,
-    /// The peer's own id: the one contact that can be moved.
+    /// The peer's own id: the one contact that this driver controls.
     contact: String,
-    /// The account of the session under test, whom the peer types to.
+    /// The account of the session under test, which the peer types to.
     towards: String,
 }
 
@@ -28,17 +28,14 @@ impl Peer {
         key: Option<String>,
     ) -> Result<Self, DriverError> {
         let Some((url, own)) = rest.rsplit_once('#').filter(|(_, own)| !own.is_empty()) else {
-            return Err(DriverError::misnamed(
-                name,
-                "it names no session, as peer:URL#SESSION does",
-            ));
+            return Err(DriverError::misnamed(name, "missing session; expected peer:URL#SESSION"));
         };
         let api = target.beside(url).map_err(|error| DriverError::misnamed(name, error))?;
         let api = api.with_api_key(key);
         let contact = me(&api, own).await?;
         let towards = me(target, session).await?;
         if contact == towards {
-            let why = format!("{contact} is the account of the session under test itself");
+            let why = format!("{contact} is the account of the session under test");
             return Err(DriverError::misnamed(name, why));
         }
         let (name, session) = (name.to_owned(), own.to_owned());
@@ -74,7 +71,7 @@ impl Driver for Peer {
         Box::pin(async move {
             let Action::Presence { is, .. } = &step.action else {
                 return Err(DriverError::Declined(
-                    "a peer can only change its own presence".to_owned(),
+                    "the peer driver can only change its own presence".to_owned(),
                 ));
             };
             let body = match is {

@@ -1,67 +1,67 @@
-//! One act of a sequence, and the strategy that makes them.
+//! One act of a sequence, and the strategy that generates them.
 
 use proptest::{prelude::*, sample::select};
 
 use crate::{Ability, Environment, driver::Becomes};
 
-/// How many contacts a sequence has.
+/// The number of contacts in a sequence.
 pub(super) const CONTACTS: usize = 3;
-/// How many groups it has; each contact may do something in each.
+/// The number of groups, which every contact belongs to.
 pub(super) const GROUPS: usize = 2;
 
-/// One thing that happens. Chats are numbered: the contacts first, then the groups.
+/// One act of a sequence. Chats are numbered: the contacts first, then the groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// WhatsApp tells of somebody in a chat.
-    Tells {
+    /// WhatsApp reports a participant's presence in a chat.
+    Presence {
         /// The chat.
         chat: usize,
-        /// Which contact; in a contact's own chat it is that contact.
+        /// The contact; ignored in a direct chat.
         who: usize,
-        /// What it tells.
-        told: Told,
+        /// The change.
+        change: Change,
     },
-    /// Somebody sends a message to a chat.
+    /// A contact sends a message to a chat.
     Message {
         /// The chat.
         chat: usize,
-        /// Which contact.
+        /// The sender.
         who: usize,
     },
     /// The application subscribes to a chat.
     Subscribe(usize),
-    /// It asks for a chat.
+    /// The application requests a chat.
     GetChat(usize),
-    /// It asks for all.
+    /// The application requests all chats.
     GetAll,
-    /// The connection to WhatsApp is lost and comes back.
+    /// The connection to WhatsApp closes and reopens.
     Reconnect,
-    /// The receiver of webhooks answers the next one with 500.
+    /// The webhook receiver answers the next webhook with 500.
     ReceiverFails,
 }
 
-/// What WhatsApp, or the engine, tells of somebody.
+/// A change of a participant's presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Change {
     /// Comes online, types, records or stops.
     Becomes(Becomes),
     /// Goes offline, last seen at that second.
     LeftAt(u64),
     /// Goes offline, and hides when.
     LeftHidden,
-    /// The engine itself says paused.
+    /// The engine itself reports paused.
     Paused,
-    /// Something that nobody knows.
+    /// The engine reports an unknown status.
     Unknown,
 }
 
-/// Any act that the driver can bring about.
+/// Any act that the driver supports.
 pub(super) fn any(environment: &Environment) -> BoxedStrategy<Act> {
     let chat = 0..CONTACTS + GROUPS;
-    let tells = (chat.clone(), 0..CONTACTS, told());
-    let tells = tells.prop_map(|(chat, who, told)| Act::Tells { chat, who, told });
+    let presence = (chat.clone(), 0..CONTACTS, change());
+    let presence = presence.prop_map(|(chat, who, change)| Act::Presence { chat, who, change });
     let mut acts = vec![
-        (12, tells.boxed()),
+        (12, presence.boxed()),
         (2, chat.clone().prop_map(Act::Subscribe).boxed()),
         (2, chat.clone().prop_map(Act::GetChat).boxed()),
         (1, Just(Act::GetAll).boxed()),
@@ -79,14 +79,14 @@ pub(super) fn any(environment: &Environment) -> BoxedStrategy<Act> {
     proptest::strategy::Union::new_weighted(acts).boxed()
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn change() -> impl Strategy<Value = Change> {
     let becomes =
         select(vec![Becomes::Online, Becomes::Typing, Becomes::Recording, Becomes::Stopped]);
     prop_oneof![
-        6 => becomes.prop_map(Told::Becomes),
-        2 => (1_u64..4_000_000_000).prop_map(Told::LeftAt),
-        1 => Just(Told::LeftHidden),
-        1 => Just(Told::Paused),
-        1 => Just(Told::Unknown),
+        6 => becomes.prop_map(Change::Becomes),
+        2 => (1_u64..4_000_000_000).prop_map(Change::LeftAt),
+        1 => Just(Change::LeftHidden),
+        1 => Just(Change::Paused),
+        1 => Just(Change::Unknown),
     ]
 }

@@ -1,26 +1,26 @@
-//! What must be shown after a sequence, as plainly as it can be said.
+//! The expected state after a sequence, in its simplest form.
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::{Act, Told, act::CONTACTS};
+use super::{Act, Change, act::CONTACTS};
 use crate::driver::Becomes;
 
-/// What is known of one participant of a chat.
+/// The presence of one participant of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// One of the five words.
+    /// One of the five statuses.
     pub status: &'static str,
     /// In Unix seconds.
     pub last_seen: Option<u64>,
 }
 
-/// All chats that were heard of, in that order, and the events that each brought.
+/// All known chats in first-seen order, and the expected events.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    /// Chat, participant, what is known; chats and participants by their numbers.
+    /// The records by number of chat and of participant.
     pub chats: IndexMap<usize, IndexMap<usize, Record>>,
-    /// Chat, participant and what was told, for each event, in order.
+    /// The chat, participant and record of each event, in order.
     pub events: Vec<(usize, usize, Record)>,
 }
 
@@ -28,8 +28,8 @@ impl Model {
     /// Applies one act.
     pub fn apply(&mut self, act: &Act) {
         match *act {
-            Act::Tells { chat, who, told } => {
-                if let Some(record) = record(told) {
+            Act::Presence { chat, who, change } => {
+                if let Some(record) = record(change) {
                     self.set(chat, participant(chat, who), record);
                 }
             }
@@ -53,13 +53,13 @@ impl Model {
     }
 }
 
-/// The acts without those whose outcome only extensions say: a message of who records, and a status that
-/// nobody knows.
+/// The acts without those whose outcome only extensions define: a message from a participant who is
+/// recording, and an unknown status.
 pub(super) fn without_extensions(acts: Vec<Act>) -> Vec<Act> {
     let mut model = Model::default();
     let mut is_plain = |act: &Act| {
         let plain = match *act {
-            Act::Tells { told: Told::Unknown, .. } => false,
+            Act::Presence { change: Change::Unknown, .. } => false,
             Act::Message { chat, who } => {
                 let known = model.chats.get(&chat);
                 let known = known.and_then(|chat_of| chat_of.get(&participant(chat, who)));
@@ -76,7 +76,7 @@ pub(super) fn without_extensions(acts: Vec<Act>) -> Vec<Act> {
 }
 
 impl Record {
-    /// As the API shows it.
+    /// The record as the API shows it.
     pub fn json(&self, participant: &str) -> Value {
         json!({
             "participant": participant,
@@ -86,21 +86,21 @@ impl Record {
     }
 }
 
-/// Who it is that does something in a chat: in a contact's own chat, the contact.
+/// The participant an act refers to: in a direct chat, always the contact.
 pub(super) fn participant(chat: usize, who: usize) -> usize {
     if chat < CONTACTS { chat } else { who }
 }
 
-fn record(told: Told) -> Option<Record> {
-    let status = match told {
-        Told::Becomes(Becomes::Typing) => "typing",
-        Told::Becomes(Becomes::Recording) => "recording",
-        // Baileys says available when WhatsApp says paused.
-        Told::Becomes(Becomes::Online | Becomes::Stopped) => "online",
-        Told::Becomes(Becomes::Offline) | Told::LeftAt(_) | Told::LeftHidden => "offline",
-        Told::Paused => "paused",
-        Told::Unknown => return None,
+fn record(change: Change) -> Option<Record> {
+    let status = match change {
+        Change::Becomes(Becomes::Typing) => "typing",
+        Change::Becomes(Becomes::Recording) => "recording",
+        // Baileys reports WhatsApp's paused as available.
+        Change::Becomes(Becomes::Online | Becomes::Stopped) => "online",
+        Change::Becomes(Becomes::Offline) | Change::LeftAt(_) | Change::LeftHidden => "offline",
+        Change::Paused => "paused",
+        Change::Unknown => return None,
     };
-    let last_seen = if let Told::LeftAt(seconds) = told { Some(seconds) } else { None };
+    let last_seen = if let Change::LeftAt(seconds) = change { Some(seconds) } else { None };
     Some(Record { status, last_seen })
 }

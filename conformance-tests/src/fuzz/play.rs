@@ -1,11 +1,11 @@
-//! Plays a sequence on the target, and compares.
+//! Plays a sequence on the target and compares the result with the model.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::{
-    Act, Model, Told,
+    Act, Change, Model,
     act::{CONTACTS, GROUPS},
     model::participant,
 };
@@ -17,7 +17,7 @@ use crate::{
     verdict::{Verdict, same},
 };
 
-/// Plays one sequence, with people of its own; the failure says what differs.
+/// Plays one sequence with contacts of its own.
 pub(super) async fn play(
     environment: &Arc<Environment>,
     number: u32,
@@ -30,7 +30,7 @@ pub(super) async fn play(
 
 struct Play {
     cx: Context,
-    /// Where the webhooks come, unless the target has none.
+    /// The webhooks' receiver, unless the target has no webhooks.
     hook: Option<Hook>,
     /// Ids by number: the contacts, then the groups.
     ids: Vec<String>,
@@ -47,7 +47,7 @@ impl Play {
             cx.environment.no_sessions.is_none() || cx.environment.settings.webhook_configured;
         let (cx, hook) = if has_webhooks {
             let (cx, hook) = cx.hooked().await?;
-            // A failure that no webhook came for belongs to the sequence before.
+            // An unused failure reply belongs to the previous sequence.
             hook.replies([]);
             (cx, Some(hook))
         } else {
@@ -68,9 +68,9 @@ impl Play {
 
     async fn act(&mut self, act: &Act) -> Verdict {
         match *act {
-            Act::Tells { chat, who, told } => {
+            Act::Presence { chat, who, change } => {
                 let (chat, who) = (&self.ids[chat], &self.ids[participant(chat, who)]);
-                self.tell(chat, who, told).await
+                self.change(chat, who, change).await
             }
             Act::Message { chat, who } => {
                 let participant = self.ids[participant(chat, who)].clone();
@@ -98,13 +98,13 @@ impl Play {
         }
     }
 
-    async fn tell(&self, chat: &str, who: &str, told: Told) -> Verdict {
-        match told {
-            Told::Becomes(is) => self.cx.does_in(chat, who, is).await,
-            Told::LeftAt(seconds) => self.cx.leaves(chat, who, Some(LastSeen::At(seconds))).await,
-            Told::LeftHidden => self.cx.leaves(chat, who, Some(LastSeen::Text("deny"))).await,
-            Told::Paused => self.cx.engine_says(chat, who, "paused").await,
-            Told::Unknown => self.cx.engine_says(chat, who, "daydreaming").await,
+    async fn change(&self, chat: &str, who: &str, change: Change) -> Verdict {
+        match change {
+            Change::Becomes(is) => self.cx.does_in(chat, who, is).await,
+            Change::LeftAt(seconds) => self.cx.leaves(chat, who, Some(LastSeen::At(seconds))).await,
+            Change::LeftHidden => self.cx.leaves(chat, who, Some(LastSeen::Text("deny"))).await,
+            Change::Paused => self.cx.engine_says(chat, who, "paused").await,
+            Change::Unknown => self.cx.engine_says(chat, who, "daydreaming").await,
         }
     }
 
@@ -148,7 +148,8 @@ impl Play {
         Ok(())
     }
 
-    /// The same chat; unless it is judged strictly, in any order, and with null or no last seen.
+    /// Compares two chats; unless strict, ignores the order and whether an empty last seen is null
+    /// or absent.
     fn alike(&self, expected: &Value, actual: &Value) -> Result<(), Failure> {
         if self.strict {
             return same(expected, actual);
@@ -177,13 +178,13 @@ impl Play {
                 same(&json!(wanted), &json!(records(&came)))?;
                 continue;
             }
-            let tells_latest = |delivery: &Delivery| {
+            let has_latest = |delivery: &Delivery| {
                 of_chat(delivery)
                     && records(std::slice::from_ref(delivery))
                         .iter()
                         .any(|record| self.alike(latest, record).is_ok())
             };
-            if hook.wait(1, limit, tells_latest).await.is_empty() {
+            if hook.wait(1, limit, has_latest).await.is_empty() {
                 let came = json!(records(&hook.deliveries(of_chat)));
                 return Err(
                     Failure::new(format!("a webhook with {latest}"), came.to_string()).into()
@@ -194,7 +195,7 @@ impl Play {
     }
 }
 
-/// What webhooks say of participants.
+/// The records in these webhooks.
 fn records(deliveries: &[Delivery]) -> Vec<Value> {
     let of = |delivery: &Delivery| {
         delivery.json()["payload"]["presences"].as_array().cloned().unwrap_or_default()

@@ -1,11 +1,11 @@
-//! A counterexample as a TOML scenario, which a mock engine plays.
+//! A counterexample as a TOML scenario for a mock engine.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use super::{
-    Act, Model, Told,
+    Act, Change, Model,
     act::{CONTACTS, GROUPS},
     model::participant,
 };
@@ -15,7 +15,7 @@ use crate::{
     report::terminal::harmless,
 };
 
-/// The phone numbers and group ids of the file; those of the run mean nothing to anybody.
+/// The file's ids, which replace the run's random ones.
 fn id(number: usize) -> String {
     if number < CONTACTS {
         format!("551199999000{}@c.us", number + 1)
@@ -32,21 +32,21 @@ fn name(number: usize) -> String {
     }
 }
 
-/// Where the receiver has to fail for the failure to be seen.
-const ALONE_IT_HOLDS: &str = "\
-# THIS FILE ALONE DOES NOT SHOW THE FAILURE. The receiver of webhooks answered 500 where the timeline
-# says so, and a scenario cannot have it do that. This command shows it again:
+/// The head of a file whose failure needs a failing receiver.
+const NOT_ALONE: &str = "\
+# THIS FILE ALONE DOES NOT REPRODUCE THE FAILURE. The webhook receiver answered 500 at the marked point,
+# which a scenario cannot express. This command reproduces the failure:
 #
 ";
 
-/// The sequence as a scenario whose last steps expect what the model says.
+/// The sequence as a scenario whose last steps expect the model's state.
 ///
-/// A scenario cannot have the application's webhook receiver fail. Where a sequence does, the file says
-/// so, and that it alone does not show the failure; `again` is the command that does.
+/// A scenario cannot make the application's webhook receiver fail. If the sequence does, the file
+/// says so and names `again`, the command that reproduces the failure.
 pub fn to_toml(acts: &[Act], again: &str, failure: &Failure) -> String {
     let mut text = String::new();
     if acts.contains(&Act::ReceiverFails) {
-        text += ALONE_IT_HOLDS;
+        text += NOT_ALONE;
     }
     for line in harmless(&format!("{again}\n\n{failure}")).lines() {
         let _ = writeln!(text, "{}", format!("# {line}").trim_end());
@@ -69,7 +69,7 @@ pub fn to_toml(acts: &[Act], again: &str, failure: &Failure) -> String {
     for act in acts {
         model.apply(act);
         if *act == Act::ReceiverFails {
-            text += "\n# Here the receiver answers the next webhook with 500; a scenario cannot say so.\n";
+            text += "\n# Here the receiver answers the next webhook with 500, which a scenario cannot express.\n";
         }
         for line in steps(act) {
             at += 1;
@@ -92,12 +92,12 @@ pub fn to_toml(acts: &[Act], again: &str, failure: &Failure) -> String {
     text
 }
 
-/// The steps of one act; what a scenario cannot say is a comment.
+/// The steps of one act; none for acts that a scenario cannot express.
 fn steps(act: &Act) -> Vec<String> {
     match *act {
-        Act::Tells { chat, who, told } => {
+        Act::Presence { chat, who, change } => {
             let (chat, who) = (id(chat), id(participant(chat, who)));
-            vec![told_step(&chat, &who, told)]
+            vec![change_step(&chat, &who, change)]
         }
         Act::Message { chat, who } => {
             let key = json!({
@@ -120,13 +120,13 @@ fn steps(act: &Act) -> Vec<String> {
     }
 }
 
-fn told_step(chat: &str, who: &str, told: Told) -> String {
-    let (is, last_seen) = match told {
-        Told::Becomes(is) => (is, None),
-        Told::LeftAt(seconds) => (crate::driver::Becomes::Offline, Some(LastSeen::At(seconds))),
-        Told::LeftHidden => (crate::driver::Becomes::Offline, Some(LastSeen::Text("deny"))),
-        Told::Paused | Told::Unknown => {
-            let word = if told == Told::Paused { "paused" } else { "daydreaming" };
+fn change_step(chat: &str, who: &str, change: Change) -> String {
+    let (is, last_seen) = match change {
+        Change::Becomes(is) => (is, None),
+        Change::LeftAt(seconds) => (crate::driver::Becomes::Offline, Some(LastSeen::At(seconds))),
+        Change::LeftHidden => (crate::driver::Becomes::Offline, Some(LastSeen::Text("deny"))),
+        Change::Paused | Change::Unknown => {
+            let word = if change == Change::Paused { "paused" } else { "daydreaming" };
             let presences = json!({ engine_id(who): { "lastKnownPresence": word } });
             let data = inline(&json!({ "id": engine_id(chat), "presences": presences }));
             return format!("event = \"presence.update\"\ndata = {data}");
@@ -135,7 +135,7 @@ fn told_step(chat: &str, who: &str, told: Told) -> String {
     format!("stanza = {}", inline(&presence_stanza(chat, who, is, last_seen.as_ref())))
 }
 
-/// JSON as a TOML value on one line; what is null is left out.
+/// JSON as a one-line TOML value; nulls are omitted.
 fn inline(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -164,19 +164,19 @@ mod tests {
     use crate::{
         Failure,
         driver::Becomes,
-        fuzz::{Act, Told},
+        fuzz::{Act, Change},
     };
 
     const AGAIN: &str = "conformance fuzz --seed 9 --cases 64";
 
     #[test]
     fn a_counterexample_is_toml() {
-        let told = |told| Act::Tells { chat: 3, who: 1, told };
+        let change = |change| Act::Presence { chat: 3, who: 1, change };
         let acts = [
             Act::Subscribe(3),
-            told(Told::Becomes(Becomes::Recording)),
-            told(Told::LeftAt(7)),
-            told(Told::Unknown),
+            change(Change::Becomes(Becomes::Recording)),
+            change(Change::LeftAt(7)),
+            change(Change::Unknown),
             Act::Reconnect,
             Act::Message { chat: 0, who: 2 },
             Act::ReceiverFails,
@@ -189,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn a_counterexample_that_needs_a_failing_receiver_says_so_and_what_shows_it() {
-        let typing = Act::Tells { chat: 0, who: 0, told: Told::Becomes(Becomes::Typing) };
+    fn a_counterexample_with_a_failing_receiver_names_the_command_that_reproduces_it() {
+        let typing = Act::Presence { chat: 0, who: 0, change: Change::Becomes(Becomes::Typing) };
         let text = to_toml(&[Act::ReceiverFails, typing.clone()], AGAIN, &Failure::new("a", "b"));
-        assert!(text.starts_with("# THIS FILE ALONE DOES NOT SHOW THE FAILURE"), "{text}");
+        assert!(text.starts_with("# THIS FILE ALONE DOES NOT REPRODUCE THE FAILURE"), "{text}");
         assert!(text.contains(&format!("\n# {AGAIN}\n")), "{text}");
         let (place, step) =
             (text.find("\n# Here the receiver answers"), text.find("\n[[timeline]]"));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_target_sends_does_not_break_the_file() {
+    fn text_from_a_target_does_not_break_the_file() {
         let text = to_toml(&[Act::GetAll], AGAIN, &Failure::new("a", "\x1b[2J\r\0b\nname = 1"));
         text.parse::<toml::Table>().expect(&text);
         assert!(text.contains("\\u{1b}[2J\\r"), "{text}");

@@ -1,4 +1,4 @@
-//! The report as one HTML file: the verdict first, then each section, the exchange folded away.
+//! The report as one HTML file: the verdict, then each section with its exchanges folded.
 
 use minijinja::{AutoEscape, Environment, value::Serde};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn headline(report: &Report) -> &'static str {
         (false, ..) => "Does not conform",
         (true, true, _) => "The driver failed",
         (true, false, 0) => "Nothing was checked",
-        _ if report.count(Outcome::KnownFailure) > 0 => "Conforms but for known failures",
+        _ if report.count(Outcome::KnownFailure) > 0 => "Conforms except for known failures",
         _ => "Conforms",
     }
 }

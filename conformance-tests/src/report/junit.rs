@@ -1,4 +1,5 @@
-//! JUnit's XML: a suite a section, a case a check. A warning is a case that passed, with its text.
+//! JUnit XML: one suite per section, one case per check. A warning is a passed case with its text
+//! as output.
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 

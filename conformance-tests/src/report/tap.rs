@@ -16,7 +16,7 @@ pub(super) fn render(report: &Report) -> String {
         let _ = writeln!(text, "# {advice}");
     }
     for left in &report.left_behind {
-        let _ = writeln!(text, "# not put back: {}", harmless(left).replace('\n', " "));
+        let _ = writeln!(text, "# not restored: {}", harmless(left).replace('\n', " "));
     }
     let _ = writeln!(text, "# {}", report.verdict());
     let _ = writeln!(text, "# {}", report.counts());
@@ -50,7 +50,7 @@ fn point(text: &mut String, number: usize, entry: &Entry) {
     let _ = writeln!(text, "  ...");
 }
 
-/// On one line, as a point of the protocol is.
+/// The reason on one line, as the protocol requires.
 fn reason(entry: &Entry) -> String {
     harmless(entry.reason.as_deref().unwrap_or_default()).replace('\n', " ")
 }

@@ -4,17 +4,17 @@ use std::fmt::Write;
 
 use super::{Entry, Outcome, Report};
 
-/// The report: what failed and why, what was not checked, the counts, the verdict last.
+/// Renders the report: failures, checks that were not tried, counts, and the verdict last.
 pub fn render(report: &Report, colour: bool) -> String {
     let paint = Paint { colour };
     let mut text = String::new();
     for (section, entries) in report.sections() {
-        let told: Vec<&&Entry> = entries.iter().filter(|entry| is_told(entry)).collect();
-        if told.is_empty() {
+        let shown: Vec<&&Entry> = entries.iter().filter(|entry| is_shown(entry)).collect();
+        if shown.is_empty() {
             continue;
         }
         let _ = writeln!(text, "{}\n", paint.bold(section));
-        for entry in told {
+        for entry in shown {
             let head = format!("{:<16}{} {}", entry.outcome, entry.check.level, entry.check.id);
             let _ = writeln!(text, "{}", paint.outcome(entry.outcome, &head));
             for line in explanation(entry).lines() {
@@ -34,14 +34,14 @@ pub fn render(report: &Report, colour: bool) -> String {
         let _ = writeln!(text, "{advice}");
     }
     for left in &report.left_behind {
-        let _ = writeln!(text, "not put back: {}", harmless(left));
+        let _ = writeln!(text, "not restored: {}", harmless(left));
     }
     let outcome = if report.conforms() { Outcome::Pass } else { Outcome::Fail };
     let _ = writeln!(text, "{}", paint.outcome(outcome, &report.verdict()));
     text
 }
 
-/// All that went over the wire, check by check.
+/// Renders all exchanges, check by check.
 pub fn trace(report: &Report) -> String {
     let mut text = String::new();
     for entry in &report.entries {
@@ -56,7 +56,7 @@ pub fn trace(report: &Report) -> String {
     harmless(&text)
 }
 
-/// The text with what a terminal would obey, and a target may have sent, written out.
+/// The text with control characters escaped, since it may contain what a target sent.
 pub fn harmless(text: &str) -> String {
     let shown = |char: char| match char {
         '\n' | '\t' => char.to_string(),
@@ -66,7 +66,7 @@ pub fn harmless(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn is_told(entry: &Entry) -> bool {
+fn is_shown(entry: &Entry) -> bool {
     entry.outcome != Outcome::Pass && !entry.is_untried()
 }
 
@@ -85,7 +85,7 @@ fn not_checked(report: &Report, paint: &Paint, text: &mut String) {
     let _ = writeln!(text);
 }
 
-/// The requirement, the request, what was expected and what came, in lines.
+/// Explains an entry: requirement, request, expected and actual, one per line.
 pub fn explanation(entry: &Entry) -> String {
     let mut text = format!("{}\n", entry.check.requirement);
     if let Some(failure) = &entry.failure {
@@ -99,7 +99,8 @@ pub fn explanation(entry: &Entry) -> String {
         }
     }
     if entry.outcome == Outcome::UnexpectedPass {
-        let _ = writeln!(text, "It was said to be known to fail, and holds; take it off the list.");
+        let _ =
+            writeln!(text, "It is listed as known to fail, but passed; remove it from the list.");
     }
     if let Some(note) = entry.check.note.filter(|_| entry.failure.is_some()) {
         let _ = writeln!(text, "note:     {note}");

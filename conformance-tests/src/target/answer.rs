@@ -1,4 +1,4 @@
-//! An answer of the target, and what is asked of it.
+//! An answer of the target, and assertions on it.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -9,7 +9,7 @@ use crate::{
     verdict::{Failure, Verdict, ensure, same},
 };
 
-/// A whole HTTP answer.
+/// A complete HTTP answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Its status.
@@ -18,7 +18,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// Its place in the trace.
+    /// Its index in the trace.
     pub(crate) traced: usize,
 }
 
@@ -37,14 +37,14 @@ impl Answer {
         header_list(&self.headers)
     }
 
-    /// This answer, when it has this status.
+    /// This answer, if it has this status.
     pub(crate) fn is(self, status: u16) -> Verdict<Self> {
         let got = self.status.as_u16();
         self.holds(ensure(got == status, format!("status {status}"), || self.described()))?;
         Ok(self)
     }
 
-    /// This answer, when it is 2xx.
+    /// This answer, if its status is 2xx.
     pub(crate) fn succeeds(self) -> Verdict<Self> {
         let success = self.status.is_success();
         self.holds(ensure(success, "a status of 2xx", || self.described()))?;
@@ -59,13 +59,13 @@ impl Answer {
         })
     }
 
-    /// Holds when the body is this JSON.
+    /// Holds when the body equals this JSON.
     pub(crate) fn json_is(&self, expected: &Value) -> Verdict {
         let actual = self.json()?;
         self.holds(same(expected, &actual))
     }
 
-    /// The same judgement, as one on this answer.
+    /// Attaches this answer to a failure.
     pub(crate) fn holds<T>(&self, judgement: Result<T, Failure>) -> Verdict<T> {
         judgement.map_err(|failure| failure.at(self.traced).into())
     }

@@ -1,6 +1,6 @@
-//! An HTTP client that follows no redirect and repeats nothing.
+//! An HTTP client that follows no redirects and never retries.
 
-use std::{error::Error, sync::LazyLock};
+use std::sync::LazyLock;
 
 use http::Request;
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,14 +15,14 @@ use super::Answer;
 /// A request's body.
 pub(crate) type Body = Full<bytes::Bytes>;
 
-/// How much of an answer is read, in bytes.
+/// The largest answer that is read, in bytes.
 const LIMIT: usize = 16 * 1024 * 1024;
 
-/// A pool of connections, for http and https.
+/// A connection pool for http and https.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient(Client<HttpsConnector<HttpConnector>, Body>);
 
-/// Shared, because reading the roots of trust takes a while.
+/// Shared, because loading the root certificates takes a while.
 static CONNECTOR: LazyLock<HttpsConnector<HttpConnector>> = LazyLock::new(|| {
     HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build()
 });
@@ -33,28 +33,19 @@ impl HttpClient {
         Self(client.retry_canceled_requests(false).build(CONNECTOR.clone()))
     }
 
-    /// Sends a request and reads the whole answer; what went wrong is said in a sentence.
+    /// Sends a request and reads the whole answer; an error is one line.
     pub(crate) async fn send(&self, request: Request<Body>) -> Result<Answer, String> {
-        let answer = self.0.request(request).await.map_err(|error| causes(&error))?;
+        let answer = self
+            .0
+            .request(request)
+            .await
+            .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LIMIT)
             .collect()
             .await
-            .map_err(|error| format!("the body broke off: {error}"))?
+            .map_err(|error| format!("failed to read the body: {error}"))?
             .to_bytes();
         Ok(Answer { status: head.status, headers: head.headers, body, traced: 0 })
     }
-}
-
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -19,7 +19,7 @@ use crate::{
     verdict::{Failure, Halt, Verdict},
 };
 
-/// An open socket, or what became of it.
+/// An open socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -36,7 +36,7 @@ pub(crate) enum Ended {
 }
 
 impl Target {
-    /// Opens the socket with these parameters, the key being one of them unless `key` says otherwise.
+    /// Opens a socket with these query parameters and, if given, the key.
     pub(crate) async fn socket(
         &self,
         parameters: &str,
@@ -52,10 +52,10 @@ impl Target {
         let note = |text: String| trace.add(Traced::Socket { text: format!("{shown}: {text}") });
         let failed = |why: String| -> Halt {
             let traced = note(why.clone());
-            Failure::new("a WebSocket", format!("none: {why}")).at(traced).into()
+            Failure::new("a WebSocket", why).at(traced).into()
         };
         match timeout(self.timeout, connect_async(url)).await {
-            Err(_) => Err(failed(format!("nothing within {} ms", self.timeout.as_millis()))),
+            Err(_) => Err(failed(format!("no answer within {} ms", self.timeout.as_millis()))),
             Ok(Ok((stream, _))) => {
                 note("open".to_owned());
                 Ok(Ok(Socket { stream, trace: trace.clone() }))
@@ -70,7 +70,7 @@ impl Target {
 }
 
 impl Socket {
-    /// The next event for which `wanted` holds, within `limit`.
+    /// The next event that `wanted` accepts, within `limit`.
     pub(crate) async fn next(
         &mut self,
         what: &str,
@@ -85,7 +85,7 @@ impl Socket {
                     return Err(Failure::new(what, format!("the socket ended: {ended:?}")).into());
                 }
                 Err(_) => {
-                    let got = format!("nothing of it within {} ms", limit.as_millis());
+                    let got = format!("no such event within {} ms", limit.as_millis());
                     return Err(Failure::new(what, got).into());
                 }
             };
@@ -102,7 +102,7 @@ impl Socket {
         }
     }
 
-    /// How the socket ends, within `limit`.
+    /// Waits up to `limit` for the socket to end.
     pub(crate) async fn ended(mut self, limit: Duration) -> Verdict<Ended> {
         let deadline = Instant::now() + limit;
         loop {
@@ -113,8 +113,8 @@ impl Socket {
                     return Ok(ended);
                 }
                 Err(_) => {
-                    let got = format!("it is open after {} ms", limit.as_millis());
-                    return Err(Failure::new("the socket is closed", got).into());
+                    let got = format!("still open after {} ms", limit.as_millis());
+                    return Err(Failure::new("a closed socket", got).into());
                 }
             }
         }

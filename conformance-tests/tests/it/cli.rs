@@ -1,4 +1,4 @@
-//! The command `conformance`: its words and its exit codes.
+//! The command `conformance`: its output and exit codes.
 
 use conformance_tests::catalogue;
 
@@ -24,7 +24,7 @@ async fn list_names_every_check_with_its_level() {
 }
 
 #[tokio::test]
-async fn explain_says_what_a_check_asks_for_and_why() {
+async fn explain_shows_a_checks_requirement_and_its_source() {
     let (code, out, _) =
         ended(&["explain", "presence/get-chat/direct-chat-has-one-participant"]).await;
     assert_eq!(code, Some(0));
@@ -32,14 +32,14 @@ async fn explain_says_what_a_check_asks_for_and_why() {
 }
 
 #[tokio::test]
-async fn explain_coverage_has_each_statement_with_its_checks() {
+async fn explain_coverage_lists_each_statement_with_its_checks() {
     let (code, out, _) = ended(&["explain", "--coverage"]).await;
     assert_eq!(code, Some(0));
     insta::assert_snapshot!("coverage", out);
 }
 
 #[tokio::test]
-async fn wrong_usage_is_2_and_says_what_would_be_right() {
+async fn invalid_usage_exits_with_2_and_says_what_would_be_right() {
     let target = "http://127.0.0.1:1";
     let cases: [(&[&str], &str); 27] = [
         (
@@ -51,31 +51,31 @@ async fn wrong_usage_is_2_and_says_what_would_be_right() {
         (&["run", "--target", target, "presence/get-chatt"], "did you mean presence/get-chat?"),
         (&["run", "--target", target, "--report", "xml=a"], "expected junit=FILE"),
         (&["run", "--target", target, "--timeout", "5"], "expected 300ms, 5s or 2m"),
-        (&["run", "--target", target, "--skip", "presence/set/x"], "there is no check"),
+        (&["run", "--target", target, "--skip", "presence/set/x"], "unknown check"),
         (
             &["run", "--target", target, "--known-failing", "@/no/such/file"],
             "failed to read /no/such/file",
         ),
-        (&["run", "--target", target, "--timeout", "0s"], "expected more than no time"),
+        (&["run", "--target", target, "--timeout", "0s"], "expected a duration greater than zero"),
         (&["run", "--target", target, "--advertise", "foo"], "expected http://host:port"),
         (&["run", "--target", target, "--advertise", "http://a/b"], "expected http://host:port"),
         (&["run", "--target", target, "--advertise", "http://a/?b"], "expected http://host:port"),
-        (&["run", "--target", target, "--advertise", "http://0.0.0.0:1"], "is no address"),
-        (&["run", "--target", target, "--advertise", "http://[::]:1"], "is no address"),
-        (&["run", "--target", target, "--bind", "0.0.0.0:0"], "say with --advertise"),
-        (&["fuzz", "--target", target, "--bind", "[::]:0"], "say with --advertise"),
+        (&["run", "--target", target, "--advertise", "http://0.0.0.0:1"], "invalid URL"),
+        (&["run", "--target", target, "--advertise", "http://[::]:1"], "invalid URL"),
+        (&["run", "--target", target, "--bind", "0.0.0.0:0"], "with --advertise"),
+        (&["fuzz", "--target", target, "--bind", "[::]:0"], "with --advertise"),
         (&["list", "presence/get-chatt"], "did you mean presence/get-chat?"),
-        (&["list", "nope/"], "there is no check"),
-        (&["list", "presence/", "nope/"], "there is no check \"nope/\""),
+        (&["list", "nope/"], "unknown check"),
+        (&["list", "presence/", "nope/"], "unknown check \"nope/\""),
         (
             &["list", "--profile", "documentation", "presence/get-all/order"],
             "the profile documentation has no check presence/get-all/order",
         ),
-        (&["explain", "nope"], "there is no check"),
-        (&["run", "--target", target, "--skip", "presence/get-all"], "give a whole name, as"),
+        (&["explain", "nope"], "unknown check"),
+        (&["run", "--target", target, "--skip", "presence/get-all"], "give a full name such as"),
         (&["run", "--target", target, "--session", "a b"], "expected letters, digits"),
-        (&["run", "--target", target, "--timeout", "99999999999999999999s"], "is no time"),
-        (&["run", "--target", target, "--timeout", "3000m"], "is more than 10m"),
+        (&["run", "--target", target, "--timeout", "99999999999999999999s"], "invalid duration"),
+        (&["run", "--target", target, "--timeout", "3000m"], "exceeds the maximum of 10m"),
         (&["run", "--target", "http://me:hush@127.0.0.1:1"], "without a user name"),
         (&["frobnicate"], "unrecognized subcommand"),
     ];
@@ -87,7 +87,7 @@ async fn wrong_usage_is_2_and_says_what_would_be_right() {
 }
 
 #[tokio::test]
-async fn a_driver_that_is_none_is_wrong_usage_and_one_that_is_away_is_not_reached() {
+async fn an_unknown_driver_exits_with_2_and_an_unreachable_one_with_3() {
     let ours = Ours::start().await;
     let with = |driver: &'static str| {
         let url = ours.url.clone();
@@ -103,7 +103,7 @@ async fn a_driver_that_is_none_is_wrong_usage_and_one_that_is_away_is_not_reache
     assert_eq!(code, Some(2), "{error}");
     let (code, _, error) = with("peer:http://127.0.0.1:1").await;
     assert_eq!(code, Some(2), "{error}");
-    assert!(error.contains("it names no session"), "{error}");
+    assert!(error.contains("missing session"), "{error}");
     let (code, _, error) = with("exec:read line; echo nonsense").await;
     assert_eq!(code, Some(3), "{error}");
     assert!(error.contains("answered \"nonsense\""), "{error}");
@@ -113,7 +113,7 @@ async fn a_driver_that_is_none_is_wrong_usage_and_one_that_is_away_is_not_reache
 }
 
 #[tokio::test]
-async fn a_driver_that_says_nothing_is_named_and_not_waited_for() {
+async fn a_silent_driver_is_named_and_times_out() {
     let ours = Ours::start().await;
     let with = |driver: &'static str| {
         let url = ours.url.clone();
@@ -135,17 +135,17 @@ async fn a_driver_that_says_nothing_is_named_and_not_waited_for() {
 }
 
 #[tokio::test]
-async fn an_address_that_the_target_does_not_reach_is_said_in_the_summary() {
+async fn the_summary_says_when_no_webhook_has_arrived() {
     let ours = Ours::start().await;
-    let nobody = ["--advertise", "http://127.0.0.1:1", "--timeout", "1s"];
-    let advice = "No webhook has come to http://127.0.0.1:1 at all: the target may not reach that \
+    let closed = ["--advertise", "http://127.0.0.1:1", "--timeout", "1s"];
+    let advice = "No webhook has arrived at http://127.0.0.1:1: the target may not be able to reach that \
                   address; see --bind and --advertise.";
-    // One of the session's own webhooks, and one of those that need a driver.
+    // One webhook of the session's status, and one that needs a driver.
     for check in ["webhook/session-status/is-sent", "webhook/presence-update/is-sent"] {
-        let (_, out, error) = run(&ours, &[&nobody[..], &[check]].concat()).await;
+        let (_, out, error) = run(&ours, &[&closed[..], &[check]].concat()).await;
         assert!(out.contains(&format!("\n{advice}\n")), "{check}: {out}{error}");
     }
-    let args = [&nobody[..], &["webhook/session-status/is-sent", "--report", "tap=-"]].concat();
+    let args = [&closed[..], &["webhook/session-status/is-sent", "--report", "tap=-"]].concat();
     let (_, out, _) = run(&ours, &args).await;
     assert!(out.contains(&format!("\n# {advice}\n")), "{out}");
     let (_, out, _) = run(&ours, &["webhook/session-status/is-sent"]).await;
@@ -153,7 +153,7 @@ async fn an_address_that_the_target_does_not_reach_is_said_in_the_summary() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_not_there_is_said_once() {
+async fn a_missing_session_is_reported_once() {
     let ours = Ours::start().await;
     let args = ["run", "--target", &ours.url, "--api-key", KEY, "--session", "nope"];
     let (code, out, error) = ended(&args).await;
@@ -163,20 +163,20 @@ async fn a_session_that_is_not_there_is_said_once() {
 }
 
 #[tokio::test]
-async fn a_missing_key_is_said() {
+async fn a_missing_key_is_reported() {
     let ours = Ours::start().await;
     let (code, _, error) = ended(&["run", "--target", &ours.url]).await;
     assert_eq!(code, Some(3));
-    assert!(error.contains("it asks for an API key (401); give it as --api-key"), "{error}");
+    assert!(error.contains("an API key is required (401); pass it with --api-key"), "{error}");
 }
 
 #[tokio::test]
-async fn a_session_of_another_engine_is_not_judged() {
+async fn a_session_of_another_engine_is_refused() {
     let ours = Ours::start().await;
     let args = ["run", "--target", &ours.url, "--api-key", KEY, "--session", "web"];
     let (code, out, error) = ended(&args).await;
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    assert!(error.contains(r#"the session "web" is on the engine WEBJS"#), "{error}");
+    assert!(error.contains(r#"session "web" runs on the engine WEBJS"#), "{error}");
 }
 
 #[tokio::test]
@@ -189,17 +189,17 @@ async fn a_known_failure_that_passes_is_a_failure() {
         out.contains("unexpected pass MUST presence/get-all/answers-200-with-an-array"),
         "{out}"
     );
-    assert!(out.contains("take it off the list"), "{out}");
+    assert!(out.contains("remove it from the list"), "{out}");
 }
 
 #[tokio::test]
-async fn a_known_failure_that_fails_is_none_and_a_warning_is_one_when_strict() {
+async fn a_known_failure_does_not_fail_the_run_and_a_warning_does_when_strict() {
     let ours = Ours::start().await;
     let broken = Proxy::start(&ours.url, &HAS_NO_LIST).await;
     let must = "presence/get-all/answers-200-with-an-array";
     let should = "presence/get-all/works-without-the-trailing-slash";
     let list = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(list.path(), format!("# known\n{must} # since ever\n\n")).unwrap();
+    std::fs::write(list.path(), format!("# known\n{must} # always\n\n")).unwrap();
     let known = format!("@{}", list.path().display());
     let mut args = vec!["run", "--target", &broken.url, "--api-key", KEY, must, should];
     let (code, out, _) = ended(&args).await;
@@ -209,7 +209,7 @@ async fn a_known_failure_that_fails_is_none_and_a_warning_is_one_when_strict() {
     let (code, out, _) = ended(&args).await;
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("1 known failure, 1 warn"), "{out}");
-    assert!(out.contains("conforms but for what is known to fail: 1 of 2 checks"), "{out}");
+    assert!(out.contains("conforms except for known failures: 1 of 2 checks"), "{out}");
     args.push("--strict");
     let (code, out, _) = ended(&args).await;
     assert_eq!(code, Some(1), "{out}");
@@ -233,7 +233,7 @@ async fn a_failure_shows_requirement_request_expected_and_actual() {
 }
 
 #[tokio::test]
-async fn the_example_of_an_exec_driver_drives() {
+async fn the_example_of_an_exec_driver_works() {
     let ours = Ours::start().await;
     let session = ours.new_session().await;
     let before = names(&ours).await;
@@ -251,28 +251,28 @@ async fn the_example_of_an_exec_driver_drives() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("send any stanza or event:"), "{text}");
     assert!(text.contains("conforms: ") && !text.contains("warn"), "{text}");
-    assert!(!text.contains("    webhook/presence-update/is-sent"), "it is checked: {text}");
-    assert_eq!(names(&ours).await, before, "the session's webhooks are put back");
+    assert!(!text.contains("    webhook/presence-update/is-sent"), "not tried: {text}");
+    assert_eq!(names(&ours).await, before, "the session's webhooks are restored");
 }
 
 #[tokio::test]
-async fn a_driver_that_breaks_down_is_no_counterexample() {
+async fn a_failing_driver_is_not_a_counterexample() {
     let ours = Ours::start().await;
     let hello = r#"{"ok":true,"abilities":["presence","people","groups","raw","newSessions"]}"#;
     let driver = format!("exec:read line; echo '{hello}'");
     let args = ["fuzz", "--target", &ours.url, "--api-key", KEY, "--driver", &driver];
     let (code, out, error) = ended(&[&args[..], &["--scenario", "-"]].concat()).await;
     assert_eq!((code, out.as_str()), (Some(3), ""), "{error}");
-    assert!(error.contains("the driver failed: the command ended"), "{error}");
+    assert!(error.contains("the driver failed: the command exited"), "{error}");
 }
 
 #[tokio::test]
-async fn a_driver_that_breaks_down_is_3() {
+async fn a_failing_driver_exits_with_3() {
     let ours = Ours::start().await;
     let hello = r#"{"ok":true,"abilities":["presence","people"]}"#;
     let driver = format!("exec:read line; echo '{hello}'");
     let args = ["run", "--target", &ours.url, "--api-key", KEY, "--driver", &driver];
     let (code, out, _) = ended(&[&args[..], &["presence/get-chat"]].concat()).await;
     assert_eq!(code, Some(3), "{out}");
-    assert!(out.contains("it cannot be said: the driver failed in"), "{out}");
+    assert!(out.contains("inconclusive: the driver failed in"), "{out}");
 }

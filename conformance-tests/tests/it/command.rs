@@ -1,4 +1,4 @@
-//! The command `conformance`, and how it ends.
+//! Runs the command `conformance`.
 
 use std::process::{Output, Stdio};
 
@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use crate::ours::{KEY, Ours};
 
-/// The command with these arguments, and none from the environment.
+/// The command with these arguments, without variables from the environment.
 pub(crate) fn conformance(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
@@ -16,7 +16,7 @@ pub(crate) fn conformance(args: &[&str]) -> Command {
     command
 }
 
-/// Its exit code, and what it said on standard output and standard error.
+/// The exit code, standard output and standard error.
 pub(crate) async fn ended(args: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = conformance(args).output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -1,11 +1,11 @@
-//! Each JSON of the documentation, byte for byte but for the space between the bytes.
+//! The documentation's JSON examples, byte for byte except for whitespace.
 
 use conformance_tests::statements::{GET_ALL_EXAMPLE, GET_CHAT_EXAMPLE, PRESENCE_UPDATE_EXAMPLE};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::ours::{Inbox, Ours};
 
-/// The example without the space that makes it readable; the order of keys stays.
+/// The example without whitespace; the order of keys stays.
 fn compact(example: &str) -> String {
     serde_json::from_str::<Value>(example).unwrap().to_string()
 }
@@ -19,7 +19,7 @@ fn offline(from: &str, participant: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn get_all_answers_the_documentations_example() {
+async fn get_all_answers_with_the_documented_example() {
     let ours = Ours::start().await;
     let session = ours.new_session().await;
     let (contact, group) = ("2132132130@s.whatsapp.net", "11111111111111111111111@g.us");
@@ -33,7 +33,7 @@ async fn get_all_answers_the_documentations_example() {
 }
 
 #[tokio::test]
-async fn get_chat_answers_the_documentations_example() {
+async fn get_chat_answers_with_the_documented_example() {
     let ours = Ours::start().await;
     let session = ours.new_session().await;
     let online = json!({ "tag": "presence", "attrs": { "from": "2132132130@s.whatsapp.net" } });
@@ -45,14 +45,14 @@ async fn get_chat_answers_the_documentations_example() {
 }
 
 #[tokio::test]
-async fn subscribe_answers_201_and_nothing() {
+async fn subscribe_answers_201_without_a_body() {
     let ours = Ours::start().await;
     let path = "/api/default/presence/11111111111111111111111@g.us/subscribe";
     assert_eq!(ours.call("POST", path, None).await, (201, String::new()));
 }
 
 #[tokio::test]
-async fn the_webhook_is_the_documentations_example() {
+async fn the_webhook_matches_the_documented_example() {
     let (ours, mut inbox) = (Ours::start().await, Inbox::open().await);
     let webhook = json!({ "url": inbox.server.uri(), "events": ["presence.update"] });
     let config = json!({ "config": { "webhooks": [webhook] } });

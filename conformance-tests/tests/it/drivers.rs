@@ -1,4 +1,4 @@
-//! Drivers other than the mock's, which the other tests use.
+//! Drivers other than `mock`, which the other tests use.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const OURS: &str = "5511999990001@c.us";
 const PEER: &str = "5511999990002@c.us";
 
 async fn account(server: &MockServer, session: &str, id: &str) {
-    let me = json!({ "id": id, "pushName": "Somebody" });
+    let me = json!({ "id": id, "pushName": "Alice" });
     Mock::given(method("GET"))
         .and(path(format!("/api/sessions/{session}/me")))
         .respond_with(ResponseTemplate::new(200).set_body_json(me))
@@ -72,10 +72,10 @@ async fn a_peer_without_a_session_is_refused() {
     let error = driver::connect("peer:http://127.0.0.1:1", "default", &target, None).await;
     let error = error.unwrap_err();
     assert!(matches!(error, DriverError::Misnamed { .. }));
-    assert!(error.to_string().contains("names no session, as peer:URL#SESSION"), "{error}");
+    assert!(error.to_string().contains("missing session; expected peer:URL#SESSION"), "{error}");
 }
 
-/// Moves one contact through the mock, as a peer or a person moves theirs.
+/// Controls one contact through the mock, as the drivers `peer` and `manual` do.
 #[derive(Debug)]
 struct OneContact(Box<dyn Driver>);
 
@@ -98,7 +98,7 @@ impl Driver for OneContact {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn checks_that_share_a_contact_do_not_take_one_anothers_news_for_theirs() {
+async fn checks_that_share_a_contact_do_not_confuse_their_events() {
     let ours = Ours::start().await;
     let session = ours.new_session().await;
     let target = Target::new(&ours.url, Some(KEY.to_owned()), Duration::from_secs(5)).unwrap();

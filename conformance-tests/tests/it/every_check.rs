@@ -1,4 +1,4 @@
-//! Our own server keeps every promise of all profiles.
+//! Our own server passes every check of all profiles.
 
 use conformance_tests::{Outcome, catalogue, report::terminal};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn every_check_passes_and_none_is_skipped() {
     let report = try_all(&environment, all()).await;
     let text = terminal::render(&report, false);
     assert_eq!(report.count(Outcome::Pass), catalogue().len(), "{text}");
-    assert_eq!(names(&ours).await, before, "left as it was found");
+    assert_eq!(names(&ours).await, before, "the target is restored");
 }
 
 /// The sessions' names and configurations.

@@ -1,4 +1,4 @@
-//! An interrupted run leaves the target as it found it.
+//! An interrupted run restores the target.
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn when_interrupted_it_leaves_the_target_as_it_found_it() {
+async fn an_interrupted_run_restores_the_target() {
     let ours = Ours::start().await;
     let ids = ["webhook/retries", "errors/session-not-working-is-422"];
     assert!(find(ids[1]).is_some());
@@ -40,26 +40,28 @@ async fn when_interrupted_it_leaves_the_target_as_it_found_it() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Each look is a request, which paces it; the checks take seconds.
+        // Each iteration is a request, which paces the loop; the checks take seconds.
         while !ours.call("GET", "/api/sessions", None).await.1.contains("conformance-") {}
         let pid = child.id().unwrap().to_string();
         Command::new("kill").args([signal, &pid]).status().await.unwrap();
         let output = child.wait_with_output().await.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{said}");
-        assert!(said.contains("putting the target back"), "{said}");
+        assert!(said.contains("restoring the target"), "{said}");
         let (_, sessions) = ours.call("GET", "/api/sessions", None).await;
         assert!(!sessions.contains("conformance-"), "{sessions}");
     }
 }
 
-/// A target that takes its time to make a session.
+/// A target that is slow to create sessions.
+///
+/// `making` receives a message per request; a notification of `may` lets one request finish.
 struct Slow {
     url: String,
     sessions: Sessions,
-    /// Told when it is asked to make one.
+    /// Receives a message when a session is requested.
     making: mpsc::UnboundedReceiver<()>,
-    /// Makes those that it was asked for.
+    /// Lets a requested session be created.
     may: Arc<Notify>,
 }
 
@@ -88,7 +90,7 @@ impl Slow {
         Self { url, sessions, making, may }
     }
 
-    /// The suite, when it has asked for a session.
+    /// Starts the suite and waits until it requests a session.
     async fn asked_by(&mut self, args: &[&str]) -> Suite {
         let mut process = conformance(args)
             .args(["--target", &self.url, "--timeout", "60s"])
@@ -102,7 +104,7 @@ impl Slow {
     }
 }
 
-/// Serves a target with these ways to make and to delete a session; its address.
+/// Serves a target with these handlers to create and delete a session; returns its address.
 async fn serve(sessions: Sessions, create: MethodRouter, delete: MethodRouter) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -136,12 +138,12 @@ impl Suite {
 }
 
 #[tokio::test]
-async fn a_session_that_is_on_its_way_is_deleted_too() {
+async fn a_session_that_is_being_created_is_deleted_too() {
     let mut slow = Slow::start().await;
     let mut suite = slow.asked_by(&["run", "sessions/"]).await;
     suite.interrupt().await;
-    suite.says("putting the target back").await;
-    // All that are on their way, and each that comes meanwhile.
+    suite.says("restoring the target").await;
+    // Release the pending requests and each new one.
     let may = slow.may.clone();
     let releasing = tokio::spawn(async move {
         loop {
@@ -156,23 +158,23 @@ async fn a_session_that_is_on_its_way_is_deleted_too() {
 }
 
 #[tokio::test]
-async fn who_interrupts_twice_does_not_wait_for_a_slow_target() {
+async fn a_second_interrupt_does_not_wait_for_a_slow_target() {
     let hello = r#"{"ok":true,"abilities":["presence","people","groups","raw","newSessions"]}"#;
     let driver = format!("exec:read line; echo '{hello}'; exec cat");
     for args in [&["run", "sessions/"][..], &["fuzz", "--driver", &driver]] {
         let mut slow = Slow::start().await;
         let mut suite = slow.asked_by(args).await;
         suite.interrupt().await;
-        suite.says("putting the target back").await;
+        suite.says("restoring the target").await;
         suite.interrupt().await;
-        suite.says("not put back").await;
+        suite.says("not restored").await;
         assert_eq!(suite.process.wait().await.unwrap().code(), Some(130));
     }
 }
 
-/// It makes a session only when the suite has long given up, and deletes it.
+/// A target that creates a session only after the suite has given up and deletes it.
 #[tokio::test]
-async fn a_session_that_is_made_too_late_is_deleted_at_the_end() {
+async fn a_session_that_is_created_too_late_is_deleted_at_the_end() {
     let (late, sessions) = (Sessions::default(), Sessions::default());
     let asked = late.clone();
     let create = async move |Json(body): Json<Value>| {
@@ -191,12 +193,12 @@ async fn a_session_that_is_made_too_late_is_deleted_at_the_end() {
     let args = ["run", "--target", &url, "--timeout", "1s", "sessions/create"];
     let (code, out, error) = ended(&args).await;
     assert_eq!(code, Some(0), "{out}{error}");
-    assert!(out.contains("nothing within 1000 ms"), "{out}");
+    assert!(out.contains("no answer within 1000 ms"), "{out}");
     assert_eq!(*sessions.lock().unwrap(), BTreeSet::new());
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_back_is_named_and_fails_the_run() {
+async fn a_change_that_cannot_be_undone_is_named_and_fails_the_run() {
     let sessions = Sessions::default();
     let made = sessions.clone();
     let create = async move |Json(body): Json<Value>| {
@@ -211,14 +213,14 @@ async fn what_cannot_be_put_back_is_named_and_fails_the_run() {
     let left = sessions.lock().unwrap().clone();
     assert!(!left.is_empty());
     for name in left {
-        let says = format!("the session {name} is still there: DELETE answered 500");
+        let says = format!("the session {name} still exists: DELETE answered 500");
         assert!(out.contains(&says) && error.contains(&says), "{out}{error}");
     }
 }
 
-/// It deletes a session only when the one who asks for it waits for the answer.
+/// A target that deletes a session only while the client waits for the answer.
 #[tokio::test]
-async fn what_is_being_put_back_when_interrupted_is_put_back_again() {
+async fn an_undo_that_is_interrupted_is_repeated() {
     let sessions = Sessions::default();
     let (made, deleted) = (sessions.clone(), sessions.clone());
     let create = async move |Json(body): Json<Value>| {
@@ -241,9 +243,9 @@ async fn what_is_being_put_back_when_interrupted_is_put_back_again() {
     asking.recv().await.unwrap();
     let mut suite = Suite { process, said };
     suite.interrupt().await;
-    suite.says("putting the target back").await;
+    suite.says("restoring the target").await;
     asking.recv().await.unwrap();
-    // One is of the request that was broken off, which nobody waits for.
+    // One waiter belongs to the cancelled request.
     may.notify_waiters();
     while suite.process.try_wait().unwrap().is_none() {
         may.notify_one();
@@ -253,18 +255,18 @@ async fn what_is_being_put_back_when_interrupted_is_put_back_again() {
 }
 
 #[tokio::test]
-async fn a_target_with_one_session_is_not_blamed_for_it() {
+async fn a_target_limited_to_one_session_does_not_fail() {
     let create = async || StatusCode::UNPROCESSABLE_ENTITY;
     let url = serve(Sessions::default(), post(create), routing::delete(create)).await;
     let args = ["run", "--target", &url, "sessions/create"];
     let (code, out, error) = ended(&args).await;
     assert_eq!(code, Some(2), "nothing was checked: {out}{error}");
-    assert!(out.contains("the target makes no other sessions"), "{out}");
+    assert!(out.contains("the target does not create other sessions"), "{out}");
     assert!(out.contains("nothing was checked"), "{out}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fuzzing_that_is_interrupted_tells_what_it_has_found() {
+async fn an_interrupted_fuzz_run_reports_what_it_has_found() {
     let ours = Ours::start().await;
     let proxy = Proxy::start(&ours.url, &LOSES_WEBHOOKS).await;
     let folder = tempfile::tempdir().unwrap();
@@ -278,13 +280,13 @@ async fn fuzzing_that_is_interrupted_tells_what_it_has_found() {
         .unwrap();
     let said = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut suite = Suite { process, said };
-    suite.says("shorter ones are tried").await;
+    suite.says("shrinking it").await;
     suite.interrupt().await;
-    suite.says("putting the target back").await;
+    suite.says("restoring the target").await;
     let output = suite.process.wait_with_output().await.unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(130), "{out}");
-    assert!(out.contains("a sequence ends wrongly; seed 1"), "{out}");
+    assert!(out.contains("a sequence fails; seed 1"), "{out}");
     assert!(std::fs::read_to_string(scenario).unwrap().contains("[[timeline]]"));
     let (_, sessions) = ours.call("GET", "/api/sessions", None).await;
     assert!(!sessions.contains("conformance-"), "{sessions}");

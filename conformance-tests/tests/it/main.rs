@@ -1,7 +1,7 @@
 //! The suite against our own gateway, with the presence plugin loaded from its library, over real
-//! sockets; and against servers that are broken or are not ours at all.
+//! sockets; and against broken and foreign servers.
 
-#![expect(clippy::unwrap_used, reason = "these are tests; helpers of tests may unwrap as well")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap, as tests do")]
 
 mod command;
 mod ours;

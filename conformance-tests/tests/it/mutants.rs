@@ -1,5 +1,5 @@
-//! A check that cannot fail is a defect: for each one there is a target that breaks it, and no
-//! unrelated MUST.
+//! For each check, a broken target that fails it and no unrelated MUST: a check that cannot fail is
+//! a defect.
 
 mod look;
 mod memory;
@@ -27,30 +27,30 @@ use crate::{
     suite::{With, environment, try_all},
 };
 
-/// A broken target: what is done to what goes by.
+/// A broken target: changes to the traffic through a proxy.
 #[derive(Default)]
 pub(crate) struct Mutant {
     /// The checks that must fail.
     breaks: &'static [&'static str],
-    /// The MUSTs that fail too, because they show the same behaviour in another place.
+    /// The MUSTs that fail too, because they depend on the same behaviour.
     also: &'static [&'static str],
     /// Changes a request on its way to our server, or answers it.
     request: Option<fn(&mut Call, &mut Memory) -> Option<Reply>>,
     /// Changes an answer of our server.
     answer: Option<fn(&Call, &mut Reply, &mut Memory)>,
-    /// Changes a webhook of our server, and says what becomes of it.
+    /// Changes a webhook of our server, and decides its fate.
     webhook: Option<fn(&mut Post, &mut Memory) -> Fate>,
-    /// Changes what the receiver answered, or says where the webhook goes as well.
+    /// Changes the receiver's answer, or returns a further webhook to send.
     receipt: Option<Receipt>,
     /// Changes the parameters of a WebSocket.
     socket: Option<fn(&str) -> String>,
-    /// Changes a frame of a WebSocket, and says whether it goes on.
+    /// Changes a frame of a WebSocket; false drops it.
     frame: Option<fn(&mut Value) -> bool>,
-    /// The code with which a WebSocket is closed.
+    /// The close code of WebSockets.
     close: Option<u16>,
 }
 
-/// Changes what the receiver answered, or says where the webhook goes as well.
+/// Changes the receiver's answer, or returns a further webhook to send.
 type Receipt = fn(&Post, &mut Reply, &mut Memory) -> Option<Post>;
 
 impl Mutant {
@@ -109,13 +109,13 @@ impl Mutant {
     }
 }
 
-/// A target that takes no notice of who records.
+/// A target that ignores recordings.
 pub(crate) static FORGETS_RECORDINGS: Mutant = Mutant::breaks(&[]).request(|call, _| {
     let (_, stanza) = look::stanza_of(call)?;
     (look::child(&stanza) == "audio").then(|| Reply::new(200, r#"{"events":[]}"#))
 });
 
-/// A target that fails when asked for all.
+/// A target whose GET all fails.
 pub(crate) static HAS_NO_LIST: Mutant = Mutant::breaks(&[]).answer(|call, reply, _| {
     if look::is_all(call) {
         *reply = Reply::new(500, r#"{"message":"out of order"}"#);
@@ -126,12 +126,12 @@ pub(crate) static HAS_NO_LIST: Mutant = Mutant::breaks(&[]).answer(|call, reply,
 pub(crate) static LOSES_WEBHOOKS: Mutant = Mutant::breaks(&[]).webhook(|_, _| Fate::Lose);
 
 fn mutants() -> impl Iterator<Item = &'static Mutant> {
-    [presence::MUTANTS, subscribing::MUTANTS, webhooks::MUTANTS, sessions::MUTANTS]
-        .into_iter()
-        .flatten()
+    let others = [subscribing::MUTANTS, webhooks::MUTANTS, sessions::MUTANTS];
+    presence::MUTANTS.into_iter().chain(others).flatten()
 }
 
-/// The MUSTs that may fail with these: those named, and those that rest on the same statement.
+/// The checks that may fail with this mutant: those it names, and those that rest on the same
+/// statement.
 fn related(mutant: &Mutant) -> BTreeSet<&'static str> {
     let broken: Vec<&Check> = mutant.breaks.iter().map(|id| find(id).expect(id)).collect();
     let shares = |check: &&Check| {
@@ -141,11 +141,11 @@ fn related(mutant: &Mutant) -> BTreeSet<&'static str> {
     sharing.chain(mutant.also.iter().copied()).chain(mutant.breaks.iter().copied()).collect()
 }
 
-/// How long it is watched that nothing happens, in milliseconds. What should not happen, and does, may
-/// take its time on a busy machine: a check that holds is given more of it before it counts as blind.
+/// Quiet periods in milliseconds. On a busy machine an unwanted event may arrive late, so a check
+/// that passes is repeated with a longer period before it counts as blind.
 const SETTLES: [u64; 3] = [40, 400, 3000];
 
-/// What is wrong with a mutant, in lines; nothing when it does as it should.
+/// The problems with a mutant, one per line; empty if there are none.
 async fn judge(ours: &Ours, place: u64, mutant: &'static Mutant) -> String {
     let mut tries = SETTLES.map(Duration::from_millis).into_iter();
     loop {
@@ -159,7 +159,7 @@ async fn judge(ours: &Ours, place: u64, mutant: &'static Mutant) -> String {
             timeout: Duration::from_secs(2),
             settle,
         };
-        // Alone first: what it breaks may happen once only.
+        // The broken checks run first and alone: some mutants break only one event.
         let blind = blind(mutant, environment(&proxy.url, with(2 * place)).await).await;
         if blind.is_empty() || tries.len() == 0 {
             let others = environment(&proxy.url, with(2 * place + 1)).await;
@@ -168,7 +168,7 @@ async fn judge(ours: &Ours, place: u64, mutant: &'static Mutant) -> String {
     }
 }
 
-/// The checks that should fail with a mutant, and do not.
+/// The checks that should fail with this mutant but pass.
 async fn blind(mutant: &'static Mutant, environment: Arc<Environment>) -> String {
     let broken: Vec<&'static Check> = mutant.breaks.iter().map(|id| find(id).expect(id)).collect();
     let mut wrong = String::new();
@@ -181,7 +181,7 @@ async fn blind(mutant: &'static Mutant, environment: Arc<Environment>) -> String
     wrong
 }
 
-/// The MUSTs that fail with a mutant that has nothing to do with them.
+/// The unrelated MUSTs that fail with this mutant.
 async fn unrelated(mutant: &'static Mutant, environment: Arc<Environment>) -> String {
     let related = related(mutant);
     let others = catalogue()
@@ -206,10 +206,10 @@ fn every_check_has_a_mutant_that_breaks_it() {
     let missing: Vec<&&str> = all.difference(&broken).collect();
     assert!(missing.is_empty(), "no mutant breaks {missing:#?}");
     let unknown: Vec<&&str> = broken.difference(&all).collect();
-    assert!(unknown.is_empty(), "there is no check {unknown:#?}");
+    assert!(unknown.is_empty(), "unknown checks {unknown:#?}");
 }
 
-/// How many mutants are judged at a time, each on a server of its own.
+/// The number of mutants judged at a time, each on its own server.
 const AT_A_TIME: usize = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

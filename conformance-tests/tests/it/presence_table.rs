@@ -1,4 +1,4 @@
-//! Each row of what WhatsApp sends and what the API shows, through the control API.
+//! What WhatsApp sends and what the API shows, row by row, through the control API.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::ours::Ours;
 const ALICE: &str = "5511999990001@s.whatsapp.net";
 const TEAM: &str = "120363041234567890@g.us";
 
-/// What GET all shows after each of the stanzas alone.
+/// The answer to GET all after each stanza, in a session of its own.
 async fn shown(rows: &[(&str, Value)]) -> String {
     let ours = Ours::start().await;
     let mut table = String::new();
@@ -39,7 +39,7 @@ fn says(word: &str) -> Value {
 }
 
 #[tokio::test]
-async fn each_stanza_becomes_the_documented_word() {
+async fn each_stanza_leads_to_the_documented_status() {
     let last =
         |last: &str| presence(&json!({ "from": ALICE, "type": "unavailable", "last": last }));
     let table = shown(&[
@@ -58,12 +58,12 @@ async fn each_stanza_becomes_the_documented_word() {
             chatstate(&json!({ "tag": "composing", "attrs": { "media": "audio" } })),
         ),
         ("paused", chatstate(&json!({ "tag": "paused" }))),
-        ("the engine says paused", says("paused")),
+        ("the engine reports paused", says("paused")),
         ("any other status", says("daydreaming")),
         ("a group's count", presence(&json!({ "from": TEAM, "count": "3" }))),
         ("a chat state with no child", json!({ "tag": "chatstate", "attrs": { "from": ALICE } })),
         (
-            "a chat state from nobody",
+            "a chat state without a sender",
             json!({ "tag": "chatstate", "content": [{ "tag": "composing" }] }),
         ),
     ])
@@ -72,7 +72,7 @@ async fn each_stanza_becomes_the_documented_word() {
 }
 
 #[tokio::test]
-async fn each_form_of_an_id_is_written_as_documented() {
+async fn each_form_of_an_id_is_shown_as_documented() {
     let from = |from: &str| presence(&json!({ "from": from }));
     let table = shown(&[
         ("s.whatsapp.net", from("777@s.whatsapp.net")),
@@ -101,7 +101,7 @@ async fn each_request_beyond_the_documentation_has_its_answer() {
         ("POST", "/api/default/presence", Some(&fine)),
         ("POST", "/api/default/presence", Some(&typing)),
         ("POST", "/api/default/presence", Some(&online)),
-        ("GET", "/api/nobody/presence", None),
+        ("GET", "/api/unknown/presence", None),
         ("GET", "/api/web/presence", None),
         ("DELETE", "/api/default/presence", None),
     ];

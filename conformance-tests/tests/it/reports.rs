@@ -1,4 +1,4 @@
-//! The reports of a run, and what becomes of one that cannot be written.
+//! The reports of a run, and reports that cannot be written.
 
 use std::{fs::OpenOptions, process::Stdio};
 
@@ -12,7 +12,7 @@ use crate::{
 const CHECK: &str = "presence/get-all/answers-200-with-an-array";
 
 #[tokio::test]
-async fn all_reports_of_a_run_can_be_read() {
+async fn all_reports_of_a_run_can_be_parsed() {
     let ours = Ours::start_with(json!({})).await;
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -29,7 +29,7 @@ async fn all_reports_of_a_run_can_be_read() {
     more.extend(["presence", "engines"]);
     let (code, out, error) = run(&ours, &more).await;
     assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
-    let json: Value = serde_json::from_str(&out).expect("nothing but JSON on the pipe");
+    let json: Value = serde_json::from_str(&out).expect("only JSON on standard output");
     assert_eq!(json["conforms"], true);
     assert_eq!(json["seed"], 5);
     let checks = json["checks"].as_array().unwrap().len();
@@ -46,12 +46,12 @@ async fn all_reports_of_a_run_can_be_read() {
     let html = std::fs::read_to_string(html).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
     assert!(html.contains("direct-chat-has-one-participant"));
-    assert!(!html.contains(KEY) && !out.contains(KEY), "no report shows the key");
+    assert!(!html.contains(KEY) && !out.contains(KEY), "a report shows the key");
     assert!(html.contains("$WAHA_API_KEY"));
 }
 
 #[tokio::test]
-async fn a_report_that_cannot_be_written_is_wrong_usage_before_anything_is_asked() {
+async fn an_unwritable_report_is_refused_before_any_request() {
     let target = "http://127.0.0.1:1";
     for (reports, says) in [
         ("junit=/no/such/file", "failed to create /no/such/file"),
@@ -65,10 +65,10 @@ async fn a_report_that_cannot_be_written_is_wrong_usage_before_anything_is_asked
     }
 }
 
-/// A disk that fills up meanwhile: the verdict is not lost with the reports, nor one report with another.
+/// A disk that fills up during the run costs neither the verdict nor the other reports.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn reports_that_cannot_be_written_are_named_after_the_verdict() {
+async fn unwritable_reports_are_named_after_the_verdict() {
     let ours = Ours::start().await;
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("full.tap");
@@ -77,7 +77,7 @@ async fn reports_that_cannot_be_written_are_named_after_the_verdict() {
     let reports = format!("junit=/dev/full,json={},tap={link}", kept.display());
     let (code, out, error) = run(&ours, &[CHECK, "--report", &reports]).await;
     assert_eq!(code, Some(1), "{error}");
-    assert!(out.ends_with("conforms: all 1 checks held\n"), "{out}");
+    assert!(out.ends_with("conforms: all 1 checks passed\n"), "{out}");
     assert!(error.contains("failed to write /dev/full"), "{error}");
     assert!(error.contains(&format!("failed to write {link}")), "{error}");
     let kept: Value = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
@@ -86,7 +86,7 @@ async fn reports_that_cannot_be_written_are_named_after_the_verdict() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn standard_output_that_takes_nothing_is_a_failure() {
+async fn an_unwritable_standard_output_is_a_failure() {
     let ours = Ours::start().await;
     let base = ["run", "--target", &ours.url, "--api-key", KEY, CHECK];
     let text = &base[..];
@@ -94,8 +94,8 @@ async fn standard_output_that_takes_nothing_is_a_failure() {
     for (args, says) in [
         (&["list"][..], ""),
         (&["explain", "--coverage"][..], ""),
-        (text, "conforms: all 1 checks held"),
-        (&json, "conforms: all 1 checks held"),
+        (text, "conforms: all 1 checks passed"),
+        (&json, "conforms: all 1 checks passed"),
     ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let suite = conformance(args).stdout(full).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! Servers that are not ours: clear failures, no panic, no hang past the time-out.
+//! Foreign servers: clear failures, no panic, no hang beyond the time-out.
 
 use std::{
     process::{Output, Stdio},
@@ -15,7 +15,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
 use crate::command::ended;
 
-/// Runs the command against a server that treats each connection so.
+/// Runs the command against a server that handles each connection with `treat`.
 async fn against<F, Fut>(treat: F) -> Output
 where
     F: Fn(TcpStream) -> Fut + Send + 'static,
@@ -24,7 +24,7 @@ where
     against_with(treat, &[]).await
 }
 
-/// The same with more arguments.
+/// The same with further arguments.
 async fn against_with<F, Fut>(treat: F, more: &[&str]) -> Output
 where
     F: Fn(TcpStream) -> Fut + Send + 'static,
@@ -46,7 +46,7 @@ where
         .output();
     let output = tokio::time::timeout(Duration::from_secs(60), command).await;
     server.abort();
-    output.expect("an end").unwrap()
+    output.expect("the command exits").unwrap()
 }
 
 /// Answers every request on a connection with the same bytes.
@@ -106,7 +106,7 @@ async fn a_server_that_hangs_is_not_reached() {
     let output = output.await;
     let text = text(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains("nothing within 500 ms"), "{text}");
+    assert!(text.contains("no answer within 500 ms"), "{text}");
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_server_that_hangs_in_the_body_is_not_reached() {
     let output = output.await;
     let text = text(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains("nothing within 500 ms"), "{text}");
+    assert!(text.contains("no answer within 500 ms"), "{text}");
 }
 
 #[tokio::test]
@@ -143,11 +143,11 @@ async fn a_server_that_does_not_speak_http_is_not_reached() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_not_reached() {
-    // Bound, so that nobody else is given the port, and not listened on.
-    let nobody = TcpSocket::new_v4().unwrap();
-    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let free = nobody.local_addr().unwrap();
+async fn a_closed_port_is_not_reached() {
+    // Bound, so that the port stays reserved, but not listening.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = closed.local_addr().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_conformance"))
         .args(["run", "--target", &format!("http://{free}")])
         .output()
@@ -159,7 +159,7 @@ async fn nobody_there_is_not_reached() {
 }
 
 #[tokio::test]
-async fn what_a_target_sends_does_not_reach_the_terminal_as_it_is() {
+async fn control_characters_from_a_target_do_not_reach_the_terminal() {
     let page = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n\x1b[2J\x1b[31mhey";
     let traced = ["--trace", "presence/get-all/answers-200-with-an-array"];
     for more in [&[][..], &["--report", "tap=-"], &traced] {
@@ -169,9 +169,9 @@ async fn what_a_target_sends_does_not_reach_the_terminal_as_it_is() {
     }
 }
 
-/// A target that does not say by 404 that there is no such session, and whose others have odd names.
+/// A target that does not answer 404 for a missing session, and whose sessions have odd names.
 #[tokio::test]
-async fn a_session_that_a_stranger_does_not_have_is_said_at_once() {
+async fn a_session_missing_on_a_foreign_server_is_reported_at_once() {
     let stranger = MockServer::start().await;
     let answers = |of: &str, status, body: Value| {
         let answer = ResponseTemplate::new(status).set_body_json(body);

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::ours::KEY;
 
-/// How one environment differs from another.
+/// The settings of a test environment.
 pub(crate) struct With<'a> {
     pub(crate) session: &'a str,
     pub(crate) driver: bool,

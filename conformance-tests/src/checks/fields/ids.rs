@@ -13,48 +13,24 @@ use crate::{
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::must(
-            "presence/fields/ids-end-in-c-us-or-g-us",
-            "Chats and participants are written as …@c.us for contacts and …@g.us for groups.",
-            |cx| Box::pin(ids_are_documented(cx)),
-        )
+        Check::must("presence/fields/ids-end-in-c-us-or-g-us", ids_are_documented).requires("Chats and participants are written as …@c.us for contacts and …@g.us for groups.")
         .rests_on(&["fields/chat-id", "get-all/example-group"])
         .needs(&[Driver(People), Driver(Groups)]),
-        Check::should(
-            "presence/fields/group-lists-itself",
-            "A group's own presence is listed under the group's id as participant.",
-            |cx| Box::pin(group_lists_itself(cx)),
-        )
+        Check::should("presence/fields/group-lists-itself", group_lists_itself).requires("A group's own presence is listed with the group's id as participant.")
         .rests_on(&["get-all/example-group"])
         .needs(&[Driver(People), Driver(Groups)])
         .note(
-            "WhatsApp sends a group's presence with a count of those online; Baileys makes the group a \
-             participant of itself, and the documentation's example shows it so.",
+            "WhatsApp sends a group's presence with a count of those online. Baileys reports the group as a \
+             participant of itself, as the documentation's example shows.",
         ),
-        Check::should(
-            "presence/fields/no-undocumented-keys",
-            "A chat has the keys id and presences, a record participant, lastKnownPresence, lastSeen.",
-            |cx| Box::pin(no_other_keys(cx)),
-        )
+        Check::should("presence/fields/no-undocumented-keys", no_other_keys).requires("A chat has only the keys id and presences; a record only participant, lastKnownPresence and lastSeen.")
         .rests_on(&["get-all/example-list", "get-chat/example"])
         .needs(&[Driver(Presence)]),
-        Check::may(
-            "presence/fields/key-order-is-the-documentations",
-            "The keys come in the documentation's order.",
-            |cx| Box::pin(key_order(cx)),
-        )
+        Check::may("presence/fields/key-order-is-the-documentations", key_order).requires("Keys are in the documentation's order.")
         .needs(&[Driver(Presence)]),
-        Check::may(
-            "presence/fields/device-part-is-dropped",
-            "An id with a device, 777:4, is the same contact as without.",
-            |cx| Box::pin(device_part(cx)),
-        )
+        Check::may("presence/fields/device-part-is-dropped", device_part).requires("An id with a device part, 777:4, names the same contact as 777.")
         .needs(&[Driver(Raw), Driver(People)]),
-        Check::may(
-            "presence/fields/lid-stays-a-lid",
-            "A contact that WhatsApp names by LID, 777@lid, is shown so, and is not 777@c.us.",
-            |cx| Box::pin(lid_stays(cx)),
-        )
+        Check::may("presence/fields/lid-stays-a-lid", lid_stays).requires("A contact that WhatsApp names by its LID, 777@lid, keeps it, and is not 777@c.us.")
         .needs(&[Driver(Raw), Driver(People)]),
     ]
 }
@@ -102,8 +78,10 @@ async fn no_other_keys(cx: Context) -> Verdict {
 
 fn only_keys(object: &Value, allowed: &[&str]) -> Result<(), Failure> {
     let keys = object.as_object().into_iter().flat_map(|fields| fields.keys());
-    let extra: Vec<&String> = keys.filter(|key| !allowed.contains(&key.as_str())).collect();
-    ensure(extra.is_empty(), format!("only {}", allowed.join(", ")), || format!("also {extra:?}"))
+    let extra: Vec<&str> = keys.map(String::as_str).filter(|key| !allowed.contains(key)).collect();
+    ensure(extra.is_empty(), format!("only {}", allowed.join(", ")), || {
+        format!("also {}", extra.join(", "))
+    })
 }
 
 async fn key_order(cx: Context) -> Verdict {

@@ -14,56 +14,28 @@ use crate::{
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::must(
-            "presence/fields/last-seen-is-in-unix-seconds",
-            "Who went offline has lastSeen: the very second that WhatsApp told, as a whole number.",
-            |cx| Box::pin(unix_seconds(cx)),
-        )
+        Check::must("presence/fields/last-seen-is-in-unix-seconds", unix_seconds).requires("A participant who went offline has lastSeen: the second that WhatsApp reported, as a whole number.")
         .rests_on(&["fields/last-seen", "get-all/example-direct-chat"])
         .needs(&[Driver(People)]),
-        Check::must(
-            "presence/fields/last-seen-is-seconds-or-empty",
-            "lastSeen of who goes offline is a number of seconds not in the future, or empty.",
-            |cx| Box::pin(plausible(cx)),
-        )
+        Check::must("presence/fields/last-seen-is-seconds-or-empty", plausible).requires("The lastSeen of a participant who went offline is a number of seconds not in the future, or empty.")
         .rests_on(&["fields/last-seen", "intro/if-shared"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/fields/last-seen-is-empty-when-online",
-            "Who is online, types or records has no lastSeen: null, or none at all.",
-            |cx| Box::pin(empty_when_online(cx)),
-        )
+        Check::must("presence/fields/last-seen-is-empty-when-online", empty_when_online).requires("A participant who is online, typing or recording has no lastSeen: null or absent.")
         .rests_on(&["get-chat/example"])
         .needs(&[Driver(Presence)]),
-        Check::should(
-            "presence/fields/last-seen-is-null-rather-than-absent",
-            "Where there is no last seen, the key is there and its value is null.",
-            |cx| Box::pin(null_not_absent(cx)),
-        )
+        Check::should("presence/fields/last-seen-is-null-rather-than-absent", null_not_absent).requires("Without a last seen, the key is present and its value is null.")
         .rests_on(&["get-all/example-group", "get-chat/example"])
         .needs(&[Driver(Presence)])
         .note(
-            "The documentation's examples write null; today's WAHA leaves the key out, and its OpenAPI \
-             does not require it. The examples win.",
+            "The documentation's examples show null. WAHA omits the key, and its OpenAPI document does not \
+             require it. The examples win.",
         ),
-        Check::must(
-            "presence/fields/hidden-last-seen-still-goes-offline",
-            "Who hides their last seen and goes offline is offline, without lastSeen.",
-            |cx| Box::pin(hidden(cx)),
-        )
+        Check::must("presence/fields/hidden-last-seen-still-goes-offline", hidden).requires("A contact who hides their last seen and goes offline is offline, without lastSeen.")
         .rests_on(&["intro/if-shared"])
         .needs(&[Driver(People)]),
-        Check::may(
-            "presence/fields/nonsense-last-seen-is-null",
-            "A last seen that is no whole number of seconds from 1 up is null.",
-            |cx| Box::pin(nonsense(cx)),
-        )
+        Check::may("presence/fields/nonsense-last-seen-is-null", nonsense).requires("A last seen that is not a whole number of seconds, at least 1, is null.")
         .needs(&[Driver(People)]),
-        Check::should(
-            "presence/fields/typing-replaces-last-seen",
-            "Offline with a last seen, then typing: lastSeen is empty.",
-            |cx| Box::pin(typing_replaces(cx)),
-        )
+        Check::should("presence/fields/typing-replaces-last-seen", typing_replaces).requires("Typing after being offline with a last seen empties lastSeen.")
         .rests_on(&["fields/last-seen"])
         .needs(&[Driver(People)]),
     ]

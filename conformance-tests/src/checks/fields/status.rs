@@ -1,4 +1,4 @@
-//! `lastKnownPresence`: the five words.
+//! `lastKnownPresence`: the five statuses.
 
 use serde_json::{Value, json};
 
@@ -10,102 +10,50 @@ use crate::{
     verdict::{Failure, Verdict, ensure},
 };
 
-/// The documented words.
+/// The documented statuses.
 pub(in crate::checks) const WORDS: [&str; 5] =
     ["offline", "online", "typing", "recording", "paused"];
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::must(
-            "presence/fields/status-is-one-of-five",
-            "lastKnownPresence is always offline, online, typing, recording or paused.",
-            |cx| Box::pin(one_of_five(cx)),
-        )
+        Check::must("presence/fields/status-is-one-of-five", one_of_five).requires("lastKnownPresence is always offline, online, typing, recording or paused.")
         .rests_on(&["fields/last-known-presence"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/fields/online",
-            "A contact who comes online is online.",
-            |cx| Box::pin(async move { becomes(cx, Becomes::Online, "online").await }),
-        )
+        Check::must("presence/fields/online", |cx| becomes(cx, Becomes::Online, "online")).requires("A contact who comes online is online.")
         .rests_on(&["fields/last-known-presence", "intro/kinds"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/fields/offline",
-            "A contact who goes offline is offline.",
-            |cx| Box::pin(async move { becomes(cx, Becomes::Offline, "offline").await }),
-        )
+        Check::must("presence/fields/offline", |cx| becomes(cx, Becomes::Offline, "offline")).requires("A contact who goes offline is offline.")
         .rests_on(&["fields/last-known-presence", "intro/kinds"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/fields/typing",
-            "A contact who types is typing.",
-            |cx| Box::pin(async move { becomes(cx, Becomes::Typing, "typing").await }),
-        )
+        Check::must("presence/fields/typing", |cx| becomes(cx, Becomes::Typing, "typing")).requires("A contact who starts typing is typing.")
         .rests_on(&["fields/last-known-presence", "intro/kinds"])
         .needs(&[Driver(Presence)]),
-        Check::must(
-            "presence/fields/recording",
-            "A contact who records a voice message is recording.",
-            |cx| Box::pin(async move { becomes(cx, Becomes::Recording, "recording").await }),
-        )
+        Check::must("presence/fields/recording", |cx| becomes(cx, Becomes::Recording, "recording")).requires("A contact who starts recording a voice message is recording.")
         .rests_on(&["fields/last-known-presence"])
         .needs(&[Driver(Presence)]),
-        Check::should(
-            "presence/fields/paused",
-            "When the engine itself says paused, the status is paused.",
-            |cx| Box::pin(paused(cx)),
-        )
+        Check::should("presence/fields/paused", paused).requires("When the engine itself reports paused, the status is paused.")
         .rests_on(&["fields/last-known-presence"])
         .needs(&[Driver(Raw), Driver(People)])
         .note(
-            "The documentation lists paused, but Baileys turns WhatsApp's paused into available before \
-             anybody sees it; only an engine that says paused itself brings it about.",
+            "The documentation lists paused, but Baileys reports WhatsApp's paused as available. Only an \
+             engine that reports paused itself leads to this status.",
         ),
-        Check::should(
-            "presence/fields/stopped-typing-is-online",
-            "A contact who stops typing is online.",
-            |cx| Box::pin(stopped(cx)),
-        )
+        Check::should("presence/fields/stopped-typing-is-online", stopped).requires("A contact who stops typing is online.")
         .rests_on(&["fields/last-known-presence"])
         .needs(&[Driver(Presence)])
-        .note("Baileys says available when WhatsApp says paused; paused is accepted from an engine."),
-        Check::must(
-            "presence/fields/unknown-status-is-not-shown",
-            "A status that the documentation does not name never reaches the API.",
-            |cx| Box::pin(unknown_not_shown(cx)),
-        )
+        .note("Baileys reports WhatsApp's paused as available; paused is shown only if the engine reports it."),
+        Check::must("presence/fields/unknown-status-is-not-shown", unknown_not_shown).requires("An undocumented status never reaches the API.")
         .rests_on(&["fields/last-known-presence"])
         .needs(&[Driver(Raw), Driver(People)]),
-        Check::may(
-            "presence/fields/unknown-status-changes-nothing",
-            "A status that nobody knows leaves what was known as it is.",
-            |cx| Box::pin(unknown_changes_nothing(cx)),
-        )
+        Check::may("presence/fields/unknown-status-changes-nothing", unknown_changes_nothing).requires("An unknown status leaves the known one unchanged.")
         .needs(&[Driver(Raw), Driver(People)]),
-        Check::may(
-            "presence/fields/other-presence-types-are-online",
-            "A presence of any type but unavailable means online.",
-            |cx| Box::pin(other_types(cx)),
-        )
+        Check::may("presence/fields/other-presence-types-are-online", other_types).requires("A presence of any type other than unavailable means online.")
         .needs(&[Driver(Raw), Driver(People)]),
-        Check::may(
-            "presence/fields/empty-chatstate-is-ignored",
-            "A chat state that says nothing, or comes from nobody, changes nothing.",
-            |cx| Box::pin(empty_chatstate(cx)),
-        )
+        Check::may("presence/fields/empty-chatstate-is-ignored", empty_chatstate).requires("A chat state without a child or without a sender changes nothing.")
         .needs(&[Driver(Raw), Driver(People)]),
-        Check::should(
-            "presence/fields/message-ends-typing",
-            "A message from a participant who types sets them online.",
-            |cx| Box::pin(async move { message_ends(cx, Becomes::Typing, "typing").await }),
-        )
+        Check::should("presence/fields/message-ends-typing", |cx| message_ends(cx, Becomes::Typing, "typing")).requires("A message from a participant who is typing sets them online.")
         .needs(&[Driver(Messages), Driver(People), Driver(Groups)]),
-        Check::may(
-            "presence/fields/message-ends-recording",
-            "A message from a participant who records sets them online.",
-            |cx| Box::pin(async move { message_ends(cx, Becomes::Recording, "recording").await }),
-        )
+        Check::may("presence/fields/message-ends-recording", |cx| message_ends(cx, Becomes::Recording, "recording")).requires("A message from a participant who is recording sets them online.")
         .needs(&[Driver(Messages), Driver(People), Driver(Groups)]),
     ]
 }
@@ -134,7 +82,7 @@ fn is_word(status: &Value) -> Result<(), Failure> {
 
 async fn becomes(cx: Context, is: Becomes, status: &str) -> Verdict {
     let contact = cx.subscribed_contact().await?;
-    // Something else first, so that the status is news.
+    // Another status first, so that this one is a change.
     let before = if is == Becomes::Online { Becomes::Typing } else { Becomes::Online };
     cx.does(&contact, before).await?;
     cx.does(&contact, is).await?;

@@ -1,4 +1,4 @@
-//! What a request or answer is about.
+//! Predicates on requests and answers.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::{
     proxy::{Call, Reply},
 };
 
-/// Whether it is GET all.
+/// Whether the call is GET all.
 pub(crate) fn is_all(call: &Call) -> bool {
     call.method == "GET" && (call.path.ends_with("/presence/") || call.path.ends_with("/presence"))
 }
@@ -24,22 +24,22 @@ pub(crate) fn chat_of_subscribe(call: &Call) -> Option<String> {
     (call.method == "POST").then(|| chat.to_owned())
 }
 
-/// Whether it is POST /api/{session}/presence.
+/// Whether the call is POST /api/{session}/presence.
 pub(crate) fn is_set(call: &Call) -> bool {
     call.method == "POST" && call.path.ends_with("/presence")
 }
 
-/// The session of `/api/sessions/{session}`, whatever is done to it.
+/// The session of a call to `/api/sessions/{session}` or below.
 pub(crate) fn session_of(call: &Call) -> Option<&str> {
     call.path.strip_prefix("/api/sessions/").map(|rest| rest.split('/').next().unwrap_or(rest))
 }
 
-/// Whether it is GET of a journal.
+/// Whether the call is GET of a journal.
 pub(crate) fn is_journal(call: &Call) -> bool {
     call.method == "GET" && call.path.starts_with("/mock/") && call.path.ends_with("/journal")
 }
 
-/// The stanza that is sent, and its chat.
+/// The stanza that the driver sends, and its chat.
 pub(crate) fn stanza_of(call: &Call) -> Option<(String, Value)> {
     if !(call.path.starts_with("/mock/") && call.path.ends_with("/stanzas")) {
         return None;
@@ -49,7 +49,7 @@ pub(crate) fn stanza_of(call: &Call) -> Option<(String, Value)> {
     Some((from, stanza))
 }
 
-/// The child of a chat state, with `audio` for one that records.
+/// The name of a chat state's child, `audio` for a recording.
 pub(crate) fn child(stanza: &Value) -> &str {
     match &stanza["content"][0] {
         child if child["attrs"]["media"] == "audio" => "audio",

@@ -1,4 +1,4 @@
-//! What a mutant has seen go by.
+//! The traffic that a mutant has seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,33 +9,33 @@ use super::{
     proxy::{Call, Post, Reply},
 };
 
-/// What went over the proxy so far.
+/// The traffic through the proxy so far.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// How often something happened, by a name that the mutant gives it.
+    /// Counters named by the mutant.
     counts: BTreeMap<String, u32>,
-    /// Chats that were subscribed to by POST.
+    /// Chats subscribed to by POST.
     pub(crate) subscribed: BTreeSet<String>,
-    /// Chats that were asked for by GET.
+    /// Chats requested by GET.
     pub(crate) asked: BTreeSet<String>,
-    /// The last stanza of each chat, and the one before.
+    /// The stanzas of each chat, in order.
     pub(crate) stanzas: BTreeMap<String, Vec<Value>>,
-    /// Engine events of each chat: the words.
+    /// The last status word of an engine event, per chat.
     pub(crate) words: BTreeMap<String, String>,
     /// The webhooks of each chat.
     pub(crate) posts: BTreeMap<String, Vec<Post>>,
-    /// Sessions that were made.
+    /// Sessions that were created.
     pub(crate) sessions: BTreeSet<String>,
-    /// Texts to remember, by a name that the mutant gives them.
+    /// Texts named by the mutant.
     pub(crate) notes: BTreeMap<String, String>,
-    /// A webhook that the receiver did not take.
+    /// A webhook that the receiver refused.
     pub(crate) failed: Option<Post>,
-    /// Webhooks that the mutant makes up.
+    /// Webhooks that the mutant sends in addition.
     pub(crate) outbox: Vec<Post>,
 }
 
 impl Memory {
-    /// Counts, and says how often it was counted by now.
+    /// Increments a counter and returns it.
     pub(crate) fn count(&mut self, what: impl Into<String>) -> u32 {
         let count = self.counts.entry(what.into()).or_default();
         *count += 1;

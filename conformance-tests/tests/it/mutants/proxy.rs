@@ -1,4 +1,4 @@
-//! A proxy between the suite and our server, which breaks what a [`Mutant`] says.
+//! A proxy between the suite and our server, which applies a [`Mutant`]'s changes.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ pub(crate) struct Call {
     pub(crate) body: Vec<u8>,
 }
 
-/// An answer on its way to the suite, or of the suite's receiver on its way to our server.
+/// An answer to the suite, or an answer of the suite's receiver to our server.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -48,15 +48,15 @@ pub(crate) struct Post {
     pub(crate) body: Vec<u8>,
 }
 
-/// What becomes of a webhook.
+/// The fate of a webhook.
 pub(crate) enum Fate {
-    /// It goes on.
+    /// Deliver it.
     Forward,
-    /// It is lost, and our server told 200.
+    /// Drop it, and answer our server with 200.
     Lose,
-    /// It comes twice.
+    /// Deliver it twice.
     Twice,
-    /// It comes after the next one of its chat.
+    /// Deliver it after the next webhook.
     AfterTheNext,
 }
 
@@ -98,12 +98,14 @@ impl Post {
 
 type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
-/// A running proxy; it stops when it is dropped.
+/// A running proxy; stops when dropped.
 pub(crate) struct Proxy {
     pub(crate) url: String,
     server: JoinHandle<()>,
 }
 
+/// The proxy's state, shared by its handlers. The mutexes are held for single steps, never across
+/// an await or together.
 struct Between {
     mutant: &'static Mutant,
     upstream: String,
@@ -204,7 +206,7 @@ impl Between {
         reply
     }
 
-    /// Sends what the mutant made up.
+    /// Sends the mutant's additional webhooks.
     async fn flush(&self) {
         let made_up = std::mem::take(&mut self.memory.lock().unwrap().outbox);
         for post in made_up {
@@ -212,7 +214,7 @@ impl Between {
         }
     }
 
-    /// The configuration, its webhooks coming here.
+    /// The configuration with its webhooks redirected to this proxy.
     fn hooked_here(&self, body: &[u8]) -> Vec<u8> {
         let Ok(mut body_json) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
         let hooks = body_json.pointer_mut("/config/webhooks").and_then(Value::as_array_mut);

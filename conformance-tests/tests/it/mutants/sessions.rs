@@ -1,4 +1,4 @@
-//! Targets whose sessions and errors are wrong.
+//! Targets whose sessions API or errors are wrong.
 
 use http::HeaderValue;
 use serde_json::{Value, json};
@@ -17,12 +17,12 @@ fn is_create(call: &Call) -> bool {
     call.method == "POST" && call.path == "/api/sessions"
 }
 
-/// GET of one session, not of its account.
+/// Whether the call is GET of one session, not of its account.
 fn is_get(call: &Call) -> bool {
     call.method == "GET" && session_of(call).is_some() && call.path.split('/').count() == 4
 }
 
-/// POST …/start and its like.
+/// Whether the call is POST …/start, …/stop and so on.
 fn does(call: &Call, what: &str) -> bool {
     call.method == "POST" && session_of(call).is_some() && call.path.ends_with(what)
 }
@@ -60,8 +60,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             instead(reply, 201, 200);
         }
     }),
-    // Never starts by itself.
-    Mutant::breaks(&["sessions/create/starts-unless-told-otherwise"]).request(|call, _| {
+    // Does not start sessions by default.
+    Mutant::breaks(&["sessions/create/starts-by-default"]).request(|call, _| {
         if is_create(call) && call.json().get("start").is_none() {
             let mut body = call.json();
             body["start"] = false.into();
@@ -86,7 +86,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             instead(reply, 201, 404);
         }
     }),
-    // Says yes and changes nothing.
+    // Answers 200 and changes nothing.
     Mutant::breaks(&["sessions/put/changes-the-configuration"]).request(|call, _| {
         (call.method == "PUT" && session_of(call).is_some()).then(|| Reply::new(200, "{}"))
     }),
@@ -107,7 +107,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             }
         },
     ),
-    // Shows the key of the last webhook that was configured.
+    // Reveals the key of the last configured webhook.
     Mutant::breaks(&["sessions/get/hides-secrets"]).answer(|call, reply, memory| {
         if is_create(call) {
             let key = call.json().pointer("/config/webhooks/0/hmac/key").cloned();
@@ -141,7 +141,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }
         None
     }),
-    // Any key will do.
+    // Accepts any key.
     Mutant::breaks(&["errors/wrong-key-is-401"]).request(|call, _| {
         if call.headers.contains_key("x-api-key") {
             call.headers.insert("x-api-key", key());
@@ -162,7 +162,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         instead(reply, 405, 404);
     }),
     Mutant::breaks(&["errors/large-body-is-413"]).answer(|_, reply, _| instead(reply, 413, 500)),
-    // Takes garbage for a chat, as today's WAHA does.
+    // Accepts an invalid chat id, as WAHA does.
     Mutant::breaks(&["errors/garbage-chat-id-is-400"]).answer(|call, reply, _| {
         if chat_of_get(call).is_some() && reply.status == 400 {
             *reply = Reply::new(200, r#"{"id":"garbage","presences":[]}"#);
@@ -175,7 +175,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             });
         }
     }),
-    // A session that is stopped still answers.
+    // A stopped session still answers.
     Mutant::breaks(&["errors/stopped-session-is-404"]).answer(|call, reply, memory| {
         let session = call.path.split('/').nth(2).unwrap_or_default();
         if is_all(call) && memory.sessions.contains(session) && reply.status == 404 {

@@ -1,4 +1,4 @@
-//! Targets that subscribe wrongly, or set presence wrongly.
+//! Targets that subscribe or set presence wrongly.
 
 use serde_json::{Value, json};
 
@@ -8,13 +8,13 @@ use super::{
     proxy::Reply,
 };
 
-/// Whose subscription it is.
+/// The recipient of a journal entry.
 fn to(entry: &Value) -> &str {
     entry["node"]["attrs"]["to"].as_str().unwrap_or_default()
 }
 
 pub(super) const MUTANTS: &[Mutant] = &[
-    // The journal shows only subscriptions that were asked for by POST.
+    // The journal shows only subscriptions requested by POST.
     Mutant::breaks(&["presence/get-chat/subscribes-when-new"]).answer(|call, reply, memory| {
         in_journal(call, reply, |entries| {
             entries.retain(|entry| {
@@ -23,7 +23,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             });
         });
     }),
-    // Each subscription is sent twice.
+    // Sends each subscription twice.
     Mutant::breaks(&[
         "presence/get-chat/subscribes-once-for-many",
         "presence/get-chat/does-not-subscribe-again",
@@ -31,17 +31,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
     .answer(|call, reply, _| {
         in_journal(call, reply, |entries| *entries = [entries.clone(), entries.clone()].concat());
     }),
-    // The very first subscription fails.
+    // Refuses the very first subscription.
     Mutant::breaks(&["presence/subscribe/needs-no-body"]).request(|call, memory| {
         chat_of_subscribe(call)?;
         (memory.count("subscribe") == 1).then(|| Reply::new(400, r#"{"message":"no body"}"#))
     }),
-    // The first subscription of a group fails.
+    // Refuses the first subscription of a group.
     Mutant::breaks(&["presence/subscribe/takes-a-group"]).request(|call, memory| {
         let group = is_group(&chat_of_subscribe(call)?.into());
         (group && memory.count("group") == 1).then(|| Reply::new(400, r#"{"message":"a group"}"#))
     }),
-    // What GET of a chat once showed is shown for ever.
+    // GET of a chat keeps showing its first answer.
     Mutant::breaks(&["presence/subscribe/then-get-chat-shows-news"])
         .answer(|call, reply, memory| {
             let Some(chat) = chat_of_get(call).filter(|_| reply.status == 200) else { return };
@@ -52,7 +52,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             reply.body = memory.notes.entry(chat).or_insert(text).clone().into_bytes();
         })
         .also(&["presence/fields/last-seen-is-empty-when-online"]),
-    // What GET all once showed of a chat is shown for ever.
+    // GET all keeps showing a chat's first entry.
     Mutant::breaks(&["presence/subscribe/then-get-all-shows-news"])
         .answer(|call, reply, memory| {
             in_all(call, reply, |all| {
@@ -64,7 +64,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             });
         })
         .also(&[
-            "presence/get-all/has-one-entry-a-group",
+            "presence/get-all/has-one-entry-per-group",
             "presence/fields/hidden-last-seen-still-goes-offline",
         ]),
     Mutant::breaks(&["presence/subscribe/answers-201"]).answer(|call, reply, _| {
@@ -95,7 +95,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         chat_of_subscribe(call)?;
         (!call.body.is_empty()).then(|| Reply::new(400, r#"{"message":"a body"}"#))
     }),
-    // After a reconnect nothing is sent.
+    // Sends nothing after a reconnect.
     Mutant::breaks(&["presence/subscribe/again-after-a-reconnect"]).answer(|call, reply, _| {
         in_journal(call, reply, |entries| {
             let mut seen = std::collections::BTreeSet::new();
@@ -112,7 +112,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             reply.status = 500;
         }
     }),
-    // A chat whose subscription was refused is taken for subscribed.
+    // A chat whose subscription was refused counts as subscribed.
     Mutant::breaks(&["presence/subscribe/refused-is-tried-again"])
         .answer(|call, reply, memory| {
             if let Some(chat) = chat_of_subscribe(call).filter(|_| reply.status == 502) {
@@ -133,7 +133,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             reply.status = 200;
         }
     }),
-    // Takes anything.
+    // Accepts any body.
     Mutant::breaks(&[
         "presence/set/typing-needs-a-chat",
         "presence/set/online-refuses-a-chat",

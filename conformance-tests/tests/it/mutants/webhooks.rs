@@ -1,4 +1,4 @@
-//! Targets that send webhooks and WebSocket events wrongly.
+//! Targets whose webhooks or WebSocket events are wrong.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn first_status(event: &Value) -> &str {
     event.pointer("/payload/presences/0/lastKnownPresence").and_then(Value::as_str).unwrap_or("")
 }
 
-/// How many webhooks of its chat came before, and it.
+/// The ordinal of this webhook within its chat.
 fn number(post: &Post, memory: &Memory) -> usize {
     chat(post).and_then(|chat| memory.posts.get(&chat)).map_or(1, |posts| posts.len() + 1)
 }
@@ -42,7 +42,7 @@ fn is_status(post: &Post) -> bool {
     post.json()["event"] == "session.status"
 }
 
-/// The last webhook of the chat of which the engine says something unknown.
+/// The last webhook of the chat for which the engine reports an unknown status.
 fn on_unknown(call: &Call, memory: &Memory) -> Option<Post> {
     let text = String::from_utf8_lossy(&call.body);
     let says = call.path.ends_with("/events") && text.contains("daydreaming");
@@ -50,7 +50,7 @@ fn on_unknown(call: &Call, memory: &Memory) -> Option<Post> {
     memory.posts.get(&chat).filter(|_| says)?.last().cloned()
 }
 
-/// The webhooks of the configuration that is sent.
+/// Changes the webhooks of the configuration in this call.
 fn hooks(call: &mut Call, change: impl Fn(&mut Value)) {
     let mut body = call.json();
     let hooks = body.pointer_mut("/config/webhooks").and_then(Value::as_array_mut);
@@ -70,7 +70,7 @@ fn policy(call: &mut Call, from: &str, to: &str) {
 }
 
 pub(super) const MUTANTS: &[Mutant] = &[
-    // The first event is lost.
+    // Loses the first event.
     Mutant::breaks(&["webhook/presence-update/is-sent"]).webhook(|post, memory| {
         let first = chat(post).is_some() && memory.count("event") == 1;
         if first { Lose } else { Forward }
@@ -80,23 +80,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
             let records = chat(post).is_some() && first_status(&post.json()) == "recording";
             if records { Lose } else { Forward }
         })
-        .also(&["webhook/presence-update/tells-each-status"]),
+        .also(&["webhook/presence-update/reports-each-status"]),
     Mutant::breaks(&["webhook/presence-update/has-the-four-fields"])
         .webhook(|post, _| change(post, |event| event["engine"] = 1.into())),
     Mutant::breaks(&["webhook/presence-update/payload-is-as-in-the-example"])
         .webhook(|post, _| {
             change(post, |event| {
                 if event["payload"]["id"].as_str().is_some_and(|id| id.ends_with("@g.us")) {
-                    event["payload"]["presences"][0]["participant"] = "somebody".into();
+                    event["payload"]["presences"][0]["participant"] = "unknown".into();
                 }
             })
         })
-        .also(&["webhook/presence-update/tells-each-status"]),
-    // Tells nobody that somebody has gone.
-    Mutant::breaks(&["webhook/presence-update/tells-each-status"])
+        .also(&["webhook/presence-update/reports-each-status"]),
+    // Never sends offline.
+    Mutant::breaks(&["webhook/presence-update/reports-each-status"])
         .webhook(|post, _| if first_status(&post.json()) == "offline" { Lose } else { Forward }),
-    // Milliseconds for seconds.
-    Mutant::breaks(&["webhook/presence-update/tells-each-status"]).webhook(|post, _| {
+    // Sends milliseconds instead of seconds.
+    Mutant::breaks(&["webhook/presence-update/reports-each-status"]).webhook(|post, _| {
         change(post, |event| {
             let last_seen = event.pointer_mut("/payload/presences/0/lastSeen");
             if let Some((last_seen, seconds)) = last_seen.and_then(|it| Some((it.as_u64()?, it))) {
@@ -104,8 +104,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             }
         })
     }),
-    // The engine's ids for who records in a group.
-    Mutant::breaks(&["webhook/presence-update/tells-each-status"]).webhook(|post, _| {
+    // Uses the engine's id of a participant who is recording in a group.
+    Mutant::breaks(&["webhook/presence-update/reports-each-status"]).webhook(|post, _| {
         change(post, |event| {
             let in_group = event["payload"]["id"].as_str().is_some_and(|id| id.ends_with("@g.us"));
             if in_group && first_status(event) == "recording" {
@@ -115,7 +115,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             }
         })
     }),
-    // Tells the newest receiver what the first one is told.
+    // Sends the first webhook's events to the newest webhook too.
     Mutant::breaks(&["webhook/presence-update/goes-to-its-session-only"])
         .request(|call, memory| {
             let hook = call.json().pointer("/config/webhooks/0").cloned()?;
@@ -144,7 +144,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             })
         })
         .also(&["webhook/presence-update/payload-is-as-in-the-example"]),
-    // Sends what nobody knows.
+    // Sends an unknown status.
     Mutant::breaks(&[
         "webhook/presence-update/status-is-one-of-five",
         "webhook/presence-update/unknown-status-sends-nothing",
@@ -157,18 +157,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         memory.outbox.push(post);
         None
     }),
-    // The last but one of a dozen comes last.
+    // The eleventh of twelve webhooks arrives last.
     Mutant::breaks(&["webhook/presence-update/last-is-the-latest"])
         .webhook(|post, memory| if number(post, memory) == 11 { AfterTheNext } else { Forward }),
     Mutant::breaks(&["webhook/presence-update/arrives-in-order"])
         .webhook(|post, memory| if number(post, memory) == 5 { AfterTheNext } else { Forward }),
-    // The third event is lost.
+    // Loses the third event.
     Mutant::breaks(&["webhook/presence-update/none-is-lost"])
         .webhook(|post, memory| if number(post, memory) == 3 { Lose } else { Forward })
-        .also(&["webhook/presence-update/tells-each-status"]),
+        .also(&["webhook/presence-update/reports-each-status"]),
     Mutant::breaks(&["webhook/presence-update/none-comes-twice"])
         .webhook(|post, _| if chat(post).is_some() { Twice } else { Forward }),
-    // Sends changes only.
+    // Sends only changes.
     Mutant::breaks(&["webhook/presence-update/repeated-state-is-sent-again"]).webhook(
         |post, memory| {
             let before = chat(post).and_then(|chat| memory.posts.get(&chat)?.last().cloned());
@@ -284,7 +284,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         });
         None
     }),
-    // Takes any answer for success.
+    // Accepts any answer as a success.
     Mutant::breaks(&["webhook/retries/a-failure-is-tried-again"]).receipt(|_, reply, _| {
         reply.status = 200;
         None
@@ -306,7 +306,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         policy(call, "exponential", "constant");
         None
     }),
-    // Takes the first success for a failure.
+    // Treats the first success as a failure.
     Mutant::breaks(&["webhook/retries/ends-after-success"]).receipt(|post, reply, memory| {
         let retried = memory.count(String::from_utf8_lossy(&post.body).into_owned()) == 2;
         if is_status(post) && retried {
@@ -315,7 +315,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         None
     }),
     // Follows redirects.
-    Mutant::breaks(&["webhook/retries/a-redirect-is-no-success"]).receipt(|post, reply, _| {
+    Mutant::breaks(&["webhook/retries/a-redirect-is-a-failure"]).receipt(|post, reply, _| {
         let url = reply.headers.get("location")?.to_str().unwrap().to_owned();
         Some(Post { url, ..post.clone() })
     }),
@@ -355,7 +355,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     }),
     Mutant::breaks(&["websocket/brings-session-status"])
         .frame(|event| event["event"] != "session.status"),
-    // Reads the first event only.
+    // Reads only the first event.
     Mutant::breaks(&["websocket/events-by-comma-or-repeated"])
         .socket(|query| query.replace(",presence.update", "")),
     Mutant::breaks(&["websocket/wrong-key-is-refused"]).socket(|query| {
