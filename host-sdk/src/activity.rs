@@ -10,7 +10,7 @@
 use std::{
     collections::VecDeque,
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -71,34 +71,17 @@ impl Activity {
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
-        self.tracked(task, self.0.turns.is_some())
-    }
-
-    /// Counts a part of a task, which takes no turns of its own: it runs when the whole does.
-    pub fn track_part<T: 'static>(
-        &self,
-        part: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = T> + Send + 'static {
-        self.tracked(part, false)
-    }
-
-    fn tracked<T: 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-        takes_turns: bool,
-    ) -> impl Future<Output = T> + Send + 'static {
         self.0.add(1);
         let state = Arc::new(Task {
             count: self.0.clone(),
-            takes_turns,
             phase: AtomicU8::new(RUNNABLE),
             outer: AtomicWaker::new(),
         });
         if let Some(turns) = state.turns() {
             turns.enter(&state);
         }
-        // When a task has used up its turn, tokio puts its wakes off to where they are not counted.
-        // A tracked task gives way by itself instead: see [`give_way`].
+        // When a task has used up its turn, tokio puts its wakes off to where they are not counted. A
+        // tracked task that yields wakes itself at once instead.
         let task = Box::pin(tokio::task::unconstrained(task));
         Tracked { task, waker: Waker::from(state.clone()), state }
     }
@@ -141,19 +124,6 @@ impl Drop for Patient<'_> {
     }
 }
 
-/// Lets other tasks run, while the caller counts as runnable.
-pub(crate) async fn give_way() {
-    let mut gave_way = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut gave_way, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
 impl fmt::Debug for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runnable = self.0.runnable.load(Ordering::SeqCst) & 0xffff_ffff;
@@ -167,7 +137,6 @@ const ENDED: u8 = 2;
 
 struct Task {
     count: Arc<Count>,
-    takes_turns: bool,
     phase: AtomicU8,
     outer: AtomicWaker,
 }
@@ -175,7 +144,7 @@ struct Task {
 impl Task {
     /// What it takes turns in.
     fn turns(&self) -> Option<&Turns> {
-        self.count.turns.as_ref().filter(|_| self.takes_turns)
+        self.count.turns.as_ref()
     }
 }
 
@@ -298,7 +267,20 @@ mod tests {
     use futures_util::FutureExt as _;
     use tokio::sync::oneshot;
 
-    use super::{Activity, give_way};
+    use super::Activity;
+
+    /// Lets other tasks run, while the caller counts as runnable.
+    async fn give_way() {
+        let mut gave_way = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut gave_way, true) {
+                return std::task::Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+    }
 
     #[tokio::test]
     async fn a_task_that_waits_is_idle_and_one_that_was_woken_is_not() {
@@ -420,17 +402,6 @@ mod tests {
         drop(waiting);
         assert!(tokio::spawn(panics).await.is_err());
         assert_eq!(last.await, 7);
-        assert!(activity.idle().now_or_never().is_some());
-    }
-
-    #[tokio::test]
-    async fn a_part_of_a_task_runs_in_the_turn_of_the_whole() {
-        let activity = Activity::in_turns();
-        let inner = activity.clone();
-        let whole = tokio::spawn(activity.track(async move {
-            inner.track_part(async { give_way().await }).await;
-        }));
-        whole.await.unwrap();
         assert!(activity.idle().now_or_never().is_some());
     }
 

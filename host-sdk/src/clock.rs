@@ -1,8 +1,4 @@
-//! Where all time comes from.
-//!
-//! A gateway, its plugins and its engines read one [`Clock`] and sleep on it. [`SystemClock`] is the
-//! world's time; [`VirtualClock`] belongs to a test or a simulation, which may stop it, step it or let
-//! it run fast.
+//! A clock for tests and simulations, which may stop it, step it or let it run fast.
 
 use std::{
     collections::BTreeMap,
@@ -12,56 +8,15 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
+use host_delivery::clock::Clock;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 
 use crate::activity::Activity;
-
-/// A source of time.
-pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time, in Unix milliseconds. It goes back only where a test sets it ([`VirtualClock::show`]).
-    fn now_ms(&self) -> u64;
-
-    /// Waits for so long by this clock.
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
-}
-
-/// The world's time: the wall clock when it is made, the monotonic clock from then on.
-#[derive(Debug, Clone)]
-pub struct SystemClock {
-    started_ms: u64,
-    started: Instant,
-}
-
-impl SystemClock {
-    /// The world's time from now on.
-    #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
-    pub fn new() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started_ms: millis(since), started: Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Clock for SystemClock {
-    fn now_ms(&self) -> u64 {
-        self.started_ms + millis(self.started.elapsed())
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
 
 /// How a [`VirtualClock`] moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,19 +37,18 @@ pub const SPEEDS: RangeInclusive<f64> = 0.001..=1_000_000.0;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// use host_sdk::{Activity, Clock, VirtualClock};
+/// use host_sdk::{Clock, VirtualClock};
 /// use std::time::Duration;
 ///
 /// let clock = VirtualClock::stepped(1_686_719_326_000);
-/// let activity = Activity::new();
-/// let hour = tokio::spawn(activity.track(clock.sleep(Duration::from_secs(3600))));
-/// clock.advance(Duration::from_secs(3600), &activity).await;
-/// hour.await.unwrap();
+/// let hour = clock.spawn(clock.sleep(Duration::from_secs(3600)));
+/// clock.advance(Duration::from_secs(3600)).await;
+/// assert!(hour.is_finished());
 /// assert_eq!(clock.now_ms(), 1_686_722_926_000);
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct VirtualClock(Arc<Shared>);
+pub struct VirtualClock(Arc<Shared>, Activity);
 
 struct Shared {
     state: Mutex<State>,
@@ -168,19 +122,40 @@ impl VirtualClock {
         check(pace);
         let anchor = Instant::now();
         let timers = BTreeMap::new();
-        Self(Arc::new(Shared {
-            state: Mutex::new(State {
-                pace,
-                base_ms: now_ms,
-                anchor,
-                ahead_ms: 0,
-                limit_ms: u64::MAX,
-                timers,
-                next_timer: 0,
+        Self(
+            Arc::new(Shared {
+                state: Mutex::new(State {
+                    pace,
+                    base_ms: now_ms,
+                    anchor,
+                    ahead_ms: 0,
+                    limit_ms: u64::MAX,
+                    timers,
+                    next_timer: 0,
+                }),
+                stepping: tokio::sync::Mutex::new(()),
+                added: tokio::sync::Notify::new(),
             }),
-            stepping: tokio::sync::Mutex::new(()),
-            added: tokio::sync::Notify::new(),
-        }))
+            Activity::new(),
+        )
+    }
+
+    /// Has the clock's tasks take turns ([`Activity::in_turns`]). For a clock that has no tasks yet and
+    /// was not cloned.
+    #[must_use]
+    pub fn in_turns(self) -> Self {
+        Self(self.0, Activity::in_turns())
+    }
+
+    /// The count of the clock's tasks that are runnable.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.1
+    }
+
+    /// Waits until none of the clock's tasks is runnable.
+    pub async fn idle(&self) {
+        self.1.idle().await;
     }
 
     /// How the clock moves.
@@ -255,18 +230,18 @@ impl VirtualClock {
     }
 
     /// Moves a stepped clock on. Timers fire one at a time, by deadline and then by age, and
-    /// after each one all that `activity` tracks runs until it waits again. A running clock
+    /// after each one all tasks of the clock run until they wait again. A running clock
     /// jumps to the target in the same way and runs on from there.
-    pub async fn advance(&self, by: Duration, activity: &Activity) {
+    pub async fn advance(&self, by: Duration) {
         let _alone = self.0.stepping.lock().await;
-        activity.idle().await;
+        self.idle().await;
         let target = self.0.state.lock().own_ms().saturating_add(millis(by));
         while let Some(waker) = self.take_due(target) {
             waker.wake();
-            activity.idle().await;
+            self.idle().await;
         }
         self.move_to(target);
-        activity.idle().await;
+        self.idle().await;
     }
 
     /// Takes the next timer that is due by `target`, the time moving to its deadline.
@@ -308,6 +283,10 @@ impl Clock for VirtualClock {
             (state.own_ms().saturating_add(millis(duration)), state.next_timer)
         };
         Box::pin(Sleep { clock: self.0.clone(), key, real: None })
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> AbortHandle {
+        tokio::spawn(self.1.track(task)).abort_handle()
     }
 }
 
@@ -380,7 +359,6 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::{Clock, Pace, VirtualClock};
-    use crate::activity::Activity;
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -388,31 +366,31 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn timers_fire_one_at_a_time_in_the_order_of_their_deadlines_and_age() {
-        let (clock, activity) = (VirtualClock::stepped(1_000), Activity::new());
+        let clock = VirtualClock::stepped(1_000);
         let fired = Arc::new(Mutex::new(Vec::new()));
         for (name, after) in [("c", 3), ("a", 1), ("b", 1), ("d", 9)] {
-            let (sleep, fired, clock) = (clock.sleep(seconds(after)), fired.clone(), clock.clone());
-            tokio::spawn(activity.track(async move {
+            let (sleep, fired, now) = (clock.sleep(seconds(after)), fired.clone(), clock.clone());
+            clock.spawn(Box::pin(async move {
                 sleep.await;
-                fired.lock().push((name, clock.now_ms()));
+                fired.lock().push((name, now.now_ms()));
             }));
         }
-        clock.advance(seconds(5), &activity).await;
+        clock.advance(seconds(5)).await;
         assert_eq!(*fired.lock(), [("a", 2_000), ("b", 2_000), ("c", 4_000)]);
         assert_eq!(clock.now_ms(), 6_000);
     }
 
     #[tokio::test]
     async fn a_chain_of_sleeps_is_followed_to_its_end_within_one_advance() {
-        let (clock, activity) = (VirtualClock::stepped(0), Activity::new());
+        let clock = VirtualClock::stepped(0);
         let inner = clock.clone();
-        let chain = tokio::spawn(activity.track(async move {
+        let chain = tokio::spawn(clock.activity().track(async move {
             for _ in 0..10 {
                 inner.sleep(seconds(1)).await;
             }
             inner.now_ms()
         }));
-        clock.advance(seconds(60), &activity).await;
+        clock.advance(seconds(60)).await;
         assert_eq!(chain.await.unwrap(), 10_000);
     }
 
@@ -446,24 +424,24 @@ mod tests {
 
     #[tokio::test]
     async fn another_time_is_shown_and_sleepers_sleep_on() {
-        let (clock, activity) = (VirtualClock::stepped(5_000_000), Activity::new());
-        let sleeper = tokio::spawn(activity.track(clock.sleep(seconds(10))));
-        clock.advance(seconds(4), &activity).await;
+        let clock = VirtualClock::stepped(5_000_000);
+        let sleeper = tokio::spawn(clock.activity().track(clock.sleep(seconds(10))));
+        clock.advance(seconds(4)).await;
         for shown in [1_000, 9_000_000, 0] {
             clock.show(shown);
             assert_eq!(clock.now_ms(), shown);
             assert_eq!(clock.until_next_timer(), Some(seconds(6)));
         }
-        clock.advance(seconds(6), &activity).await;
+        clock.advance(seconds(6)).await;
         sleeper.await.unwrap();
         assert_eq!(clock.now_ms(), 6_000);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_sleeper_follows_a_change_of_pace() {
-        let (clock, activity) = (VirtualClock::stepped(0), Activity::new());
-        let sleeper = tokio::spawn(activity.track(clock.sleep(seconds(100))));
-        activity.idle().await;
+        let clock = VirtualClock::stepped(0);
+        let sleeper = tokio::spawn(clock.activity().track(clock.sleep(seconds(100))));
+        clock.idle().await;
         clock.set_pace(Pace::Running { speed: 100.0 });
         sleeper.await.unwrap();
         assert!(clock.now_ms() >= 100_000);

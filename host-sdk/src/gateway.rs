@@ -26,16 +26,18 @@ use std::{
 
 use axum::{Router, serve::ListenerExt};
 use host_abi::PluginError;
+use host_delivery::{
+    clock::{Clock, SystemClock},
+    envelope::Envelope,
+    event_bus::{DeliverySettings, EventBus, Leftovers},
+    webhook::WebhookConfig,
+};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Handle};
 
 use crate::{
-    activity::Activity,
-    clock::{Clock, SystemClock},
     engine::{Engine, Me},
-    envelope::Envelope,
-    event_bus::{DeliverySettings, EventBus, Leftovers},
     http::{ApiKey, router},
     plugins::{
         loader::{LoadedPlugin, PluginInfo},
@@ -43,7 +45,6 @@ use crate::{
     },
     sessions::{Ending, Session, SessionConfig, SessionError, SessionSpec, Sessions},
     store::{MemoryStore, Store},
-    webhook::WebhookConfig,
 };
 
 /// How long a graceful shutdown may take.
@@ -61,8 +62,6 @@ pub struct Gateway {
 /// What all parts of a gateway share.
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) activity: Activity,
-    pub(crate) runtime: Handle,
     pub(crate) bus: EventBus,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sessions: Sessions,
@@ -76,11 +75,6 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Runs a task whose work [`Gateway::idle`] waits for.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(self.activity.track(task));
-    }
-
     pub(crate) fn plugins(&self) -> Arc<[Arc<Mounted>]> {
         self.plugins.get().cloned().unwrap_or_default()
     }
@@ -243,17 +237,6 @@ impl Gateway {
         leftovers
     }
 
-    /// Waits until no task of the gateway, a session or a plugin has anything to do but wait.
-    pub async fn idle(&self) {
-        self.shared.activity.idle().await;
-    }
-
-    /// The count behind [`Gateway::idle`], for [`crate::VirtualClock::advance`].
-    #[must_use]
-    pub fn activity(&self) -> &Activity {
-        &self.shared.activity
-    }
-
     /// The plugins, in the order in which they were given.
     pub fn plugins(&self) -> impl Iterator<Item = &PluginInfo> {
         self.shared.plugins.get().into_iter().flat_map(|all| all.iter()).map(|plugin| plugin.info())
@@ -277,7 +260,6 @@ impl fmt::Debug for Gateway {
 pub struct GatewayBuilder {
     clock: Option<Arc<dyn Clock>>,
     store: Option<Arc<dyn Store>>,
-    activity: Activity,
     version: Option<String>,
     engines: IndexMap<String, Arc<dyn Engine>>,
     plugins: Vec<LoadedPlugin>,
@@ -294,13 +276,6 @@ impl GatewayBuilder {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
-        self
-    }
-
-    /// Counts the gateway's tasks together with tasks of your own.
-    #[must_use]
-    pub fn activity(mut self, activity: Activity) -> Self {
-        self.activity = activity;
         self
     }
 
@@ -398,7 +373,7 @@ impl GatewayBuilder {
     /// When there is no tokio runtime or no engine, a plugin cannot be created, two plugins want the
     /// same path, or a session makes no sense.
     pub fn build(self) -> Result<Gateway, BuildError> {
-        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         if self.engines.is_empty() {
             return Err(BuildError::NoEngine);
         }
@@ -415,8 +390,6 @@ impl GatewayBuilder {
             started_ms: clock.now_ms(),
             bus: EventBus::new(clock.clone(), self.delivery),
             clock,
-            activity: self.activity,
-            runtime,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
             sessions: Sessions::default(),
             version: self.version.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),

@@ -20,21 +20,18 @@ mod sessions;
 mod engine;
 mod store;
 
-pub mod envelope;
-pub mod event_bus;
-pub mod webhook;
-
-pub mod egress;
-pub mod metrics;
-
 mod activity;
 mod clock;
 
 pub use activity::Activity;
-pub use clock::{Clock, Pace, SPEEDS, SystemClock, VirtualClock};
+pub use clock::{Pace, SPEEDS, VirtualClock};
 pub use engine::{Engine, EngineError, EngineEvents, Me, QUEUE_DEPTH, SessionStatus};
 pub use gateway::{BuildError, Gateway, GatewayBuilder, SHUTDOWN_GRACE, ServeError};
 pub use host_abi::{self, EngineStatus, PresenceUpdate};
+pub use host_delivery::{
+    clock::{Clock, SystemClock},
+    egress, envelope, event_bus, lane, metrics, tls, webhook,
+};
 pub use http::{
     ApiKey, ApiKeyError, HttpError,
     extract::{self, BODY_LIMIT},

@@ -15,6 +15,7 @@ use std::{
 };
 
 use host_abi::abi::EmissionAbi;
+use host_delivery::envelope::Envelope;
 use indexmap::IndexMap;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
@@ -23,7 +24,6 @@ use tokio::sync::{Notify, mpsc};
 pub use self::config::{IgnoreConfig, SessionConfig};
 use crate::{
     engine::{Engine, EngineEvents, Heard, Job, Me, QUEUE_DEPTH, SessionStatus},
-    envelope::Envelope,
     gateway::Shared,
 };
 
@@ -125,7 +125,8 @@ impl Sessions {
         let session = Session::new(gateway, &spec, engine, queue);
         gateway.bus.set_webhooks(&spec.name, spec.config.webhooks.clone());
         sessions.insert(spec.name, session.clone());
-        gateway.spawn(queue::work(Arc::downgrade(&session), gateway.plugins(), jobs));
+        let work = queue::work(Arc::downgrade(&session), gateway.plugins(), jobs);
+        gateway.clock.spawn(Box::pin(work));
         Ok(session)
     }
 

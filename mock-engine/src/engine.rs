@@ -18,7 +18,7 @@ mod stub;
 
 use std::sync::Arc;
 
-use host_sdk::{Activity, Clock, EngineEvents, Me, Pace, SessionStatus, VirtualClock};
+use host_sdk::{Clock, EngineEvents, Me, Pace, SessionStatus, VirtualClock};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -63,7 +63,6 @@ pub struct MockEngine(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     clock: VirtualClock,
-    activity: Activity,
     state: Mutex<State>,
     /// What is made is handed over before the next is made, so that a session's order is the world's.
     turn: tokio::sync::Mutex<()>,
@@ -86,12 +85,12 @@ impl MockEngine {
     /// An engine on a stepped clock of its own, which stands at the scenario's start.
     pub fn new(scenario: &Scenario, seed: u64) -> Self {
         let start_ms = scenario.start_ms(Pace::Stepped);
-        Self::on(scenario, seed, VirtualClock::stepped(start_ms), Activity::in_turns())
+        Self::on(scenario, seed, VirtualClock::stepped(start_ms).in_turns())
     }
 
-    /// An engine on a clock that others share; `activity` is the gateway's. Where its tasks take turns
-    /// ([`Activity::in_turns`]), the same seed and scenario give the same events on any threads.
-    pub fn on(scenario: &Scenario, seed: u64, clock: VirtualClock, activity: Activity) -> Self {
+    /// An engine on a clock that others share. Where the clock's tasks take turns
+    /// ([`VirtualClock::in_turns`]), the same seed and scenario give the same events on any threads.
+    pub fn on(scenario: &Scenario, seed: u64, clock: VirtualClock) -> Self {
         let now_ms = clock.now_ms();
         let mut links = IndexMap::new();
         for session in &scenario.sessions {
@@ -101,7 +100,6 @@ impl MockEngine {
         let state = State { seed, scenario: Arc::new(scenario.clone()), world, links };
         Self(Arc::new(Shared {
             clock,
-            activity,
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(()),
             sent: Notify::new(),
@@ -114,11 +112,6 @@ impl MockEngine {
     /// The clock that it lives by.
     pub fn clock(&self) -> &VirtualClock {
         &self.0.clock
-    }
-
-    /// The count of tasks that it shares with its gateway.
-    pub fn activity(&self) -> &Activity {
-        &self.0.activity
     }
 
     /// The seed that decides all chance.
@@ -365,7 +358,7 @@ impl MockEngine {
     pub async fn settled(&self) {
         self.applied().await;
         if self.clock().pace() == Pace::Stepped {
-            self.0.activity.idle().await;
+            self.clock().idle().await;
         }
     }
 
@@ -420,7 +413,7 @@ impl MockEngine {
 
     /// Runs a task that the clock waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        tokio::spawn(self.0.activity.track(task))
+        tokio::spawn(self.clock().activity().track(task))
     }
 
     /// Remembers the task that plays, so that a reset ends it.

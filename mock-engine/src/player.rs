@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::http::Method;
-use host_sdk::{Activity, Clock, Pace, SessionError, VirtualClock};
+use host_sdk::{Clock, Pace, SessionError, VirtualClock};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
@@ -151,12 +151,12 @@ impl Stage {
 
     /// Lets time go so fast from now on.
     pub(crate) fn set_speed(&self, speed: Speed) {
-        let (clock, activity) = (self.mock().clock().clone(), self.mock().activity().clone());
+        let clock = self.mock().clock().clone();
         let mut hurry = self.0.hurry.lock();
         *hurry = None;
         clock.set_pace(speed.pace());
         if speed == Speed::Max {
-            *hurry = Some(Hurry(tokio::spawn(hurry_on(clock, activity)).abort_handle()));
+            *hurry = Some(Hurry(tokio::spawn(hurry_on(clock)).abort_handle()));
         }
     }
 
@@ -298,10 +298,10 @@ impl Stage {
     /// of it, and a little longer.
     async fn rest(&self) {
         match self.mock().clock().pace() {
-            Pace::Stepped => self.mock().activity().alone().await,
+            Pace::Stepped => self.mock().clock().activity().alone().await,
             Pace::Running { .. } => {
                 self.mock().applied().await;
-                let _ = timeout(BREATH, self.mock().activity().alone()).await;
+                let _ = timeout(BREATH, self.mock().clock().activity().alone()).await;
             }
         }
     }
@@ -345,7 +345,7 @@ impl Stage {
     /// Subscribes to chats as an application does, without waiting for it.
     fn subscribe(&self, subscriptions: &mut JoinSet<()>, session: &str, names: Vec<String>) {
         let (stage, session) = (self.clone(), session.to_owned());
-        subscriptions.spawn(self.mock().activity().track(async move {
+        subscriptions.spawn(self.mock().clock().activity().track(async move {
             for name in names {
                 let Ok(jid) = stage.mock().with_world(|world| world.jid(&name)) else { continue };
                 let path = format!("/api/{session}/presence/{}/subscribe", outward(&jid));
@@ -367,10 +367,10 @@ impl Stage {
 }
 
 /// Moves a clock to each timer as soon as there is one.
-async fn hurry_on(clock: VirtualClock, activity: Activity) {
+async fn hurry_on(clock: VirtualClock) {
     loop {
         let wait = clock.next_timer().await;
-        clock.advance(wait, &activity).await;
+        clock.advance(wait).await;
         tokio::task::yield_now().await;
     }
 }

@@ -4,8 +4,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use axum::http::Method;
 use host_sdk::{
-    Activity, ApiKey, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin, Pace,
-    SessionError, SessionSpec, VirtualClock, loader,
+    ApiKey, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin, Pace, SessionError,
+    SessionSpec, VirtualClock, loader,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -111,7 +111,7 @@ impl MockWaha {
 
     /// Moves the clock on; answers when all that fell due has been applied.
     pub async fn advance(&self, by: Delay) {
-        self.engine().clock().advance(by.duration(), self.gateway.activity()).await;
+        self.engine().clock().advance(by.duration()).await;
         self.stage.settled().await;
     }
 
@@ -206,11 +206,11 @@ impl MockWahaBuilder {
             Pace::Stepped => VirtualClock::stepped(start_ms),
             Pace::Running { speed } => VirtualClock::running(start_ms, speed),
         };
-        let mock = MockEngine::on(&scenario, seed, clock.clone(), Activity::in_turns());
+        let clock = clock.in_turns();
+        let mock = MockEngine::on(&scenario, seed, clock.clone());
         let stage = Stage::new(mock.clone(), self.speed);
         let mut builder = Gateway::builder()
             .clock(Arc::new(clock))
-            .activity(mock.activity().clone())
             .seed(seed)
             .engine(mock.noweb())
             .plugin(plugin)

@@ -1,6 +1,6 @@
 //! From an HTTP request to a plugin and back: the key, the path, the session, the body.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use axum::{
     Router,
@@ -12,8 +12,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter},
 };
+use futures_util::{future::BoxFuture, poll};
+use host_abi::{ErrorKind, PluginError};
+use host_delivery::clock::Clock;
 use indexmap::IndexMap;
 use serde_json::json;
+use tokio::{sync::oneshot, task::AbortHandle};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
@@ -177,7 +181,7 @@ struct Endpoint {
 }
 
 impl Handler<(), ()> for Endpoint {
-    type Future = futures_util::future::BoxFuture<'static, Response>;
+    type Future = BoxFuture<'static, Response>;
 
     fn call(self, request: Request, (): ()) -> Self::Future {
         Box::pin(
@@ -190,8 +194,8 @@ impl Endpoint {
     async fn answer(self, request: Request) -> Result<Response, HttpError> {
         let request = self.read(request).await?;
         let plugin = self.plugin;
-        let answer = self.gateway.activity.track_part(async move { plugin.handle(request).await });
-        into_http(answer.await?)
+        let answer = Box::pin(async move { plugin.handle(request).await });
+        into_http(run(&*self.gateway.clock, answer).await?)
     }
 
     async fn read(&self, request: Request) -> Result<host_abi::Request, HttpError> {
@@ -283,4 +287,32 @@ fn into_http(answer: host_abi::Response) -> Result<Response, HttpError> {
     }
     *response.body_mut() = Body::from(Bytes::from_owner(answer.into_body()));
     Ok(response)
+}
+
+/// Runs a request. One that has its answer at once costs no task; one that waits becomes a task of the
+/// clock, which so does not move on while the plugin has work to do. It ends when its caller goes away.
+async fn run(
+    clock: &dyn Clock,
+    mut request: BoxFuture<'static, Result<host_abi::Response, PluginError>>,
+) -> Result<host_abi::Response, PluginError> {
+    if let Poll::Ready(answer) = poll!(&mut request) {
+        return answer;
+    }
+    let (done, answer) = oneshot::channel();
+    let task = clock.spawn(Box::pin(async move {
+        // The caller may have gone away.
+        let _ = done.send(request.await);
+    }));
+    let _ends = Ends(task);
+    let ended = || PluginError::new(ErrorKind::INTERNAL, "the task of the request was ended");
+    answer.await.unwrap_or_else(|_| Err(ended()))
+}
+
+/// Ends a task when it is dropped.
+struct Ends(AbortHandle);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }

@@ -9,10 +9,7 @@
 //! before, or if it could not even be sent for half a minute.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -27,17 +24,14 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
-use parking_lot::Mutex;
+use host_delivery::{
+    event_bus::EventBus,
+    socket::{Filter, Socket},
+};
 use percent_encoding::percent_decode_str;
 use tokio::sync::Notify;
 
 use super::error::HttpError;
-use crate::{
-    envelope::EmittedEvent,
-    event_bus::{Deadline, EventBus},
-    metrics::{Depth, Metrics, Row},
-    webhook::lane::{Lanes, Limits, Taken},
-};
 
 /// How often a socket is pinged.
 const PING: Duration = Duration::from_secs(10);
@@ -68,12 +62,12 @@ where
     get(move |RawQuery(query): RawQuery, upgrade: Upgrade| async move {
         let upgrade = upgrade.map_err(|error| HttpError::new(error.status(), error.body_text()))?;
         // Before the answer, so that a client whose socket is open misses nothing from then on.
-        let subscriber = Filter::parse(query.as_deref().unwrap_or_default(), &known)
-            .map(|filter| Subscriber::new(bus, filter));
+        let events =
+            parse(query.as_deref().unwrap_or_default(), &known).map(|filter| bus.open(filter));
         Ok::<_, HttpError>(upgrade.max_message_size(MESSAGE_LIMIT).on_upgrade(
             move |socket| async move {
-                match subscriber {
-                    Ok(subscriber) => serve(subscriber, socket).await,
+                match events {
+                    Ok(events) => serve(events, socket).await,
                     Err(reason) => refuse(socket, reason).await,
                 }
             },
@@ -81,158 +75,39 @@ where
     })
 }
 
-/// Which events a socket gets.
-#[derive(Debug, PartialEq, Eq)]
-struct Filter {
-    /// None: all.
-    session: Option<String>,
-    /// None: all.
-    events: Option<Vec<String>>,
-}
-
-impl Filter {
-    fn parse(query: &str, known: &dyn Fn(&str) -> bool) -> Result<Self, String> {
-        let (mut session, mut events) = (None, Vec::new());
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = value.replace('+', " ");
-            let value = percent_decode_str(&value)
-                .decode_utf8()
-                .map_err(|_| format!("{name}: expected UTF-8"))?;
-            match name {
-                "session" => session = Some(value.into_owned()),
-                "events" => {
-                    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
-                    events.extend(names.map(str::to_owned));
-                }
-                _ => {}
+fn parse(query: &str, known: &dyn Fn(&str) -> bool) -> Result<Filter, String> {
+    let (mut session, mut events) = (None, Vec::new());
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = value.replace('+', " ");
+        let value = percent_decode_str(&value)
+            .decode_utf8()
+            .map_err(|_| format!("{name}: expected UTF-8"))?;
+        match name {
+            "session" => session = Some(value.into_owned()),
+            "events" => {
+                let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+                events.extend(names.map(str::to_owned));
             }
-        }
-        let session = session.unwrap_or_else(|| "*".to_owned());
-        if session != "*" && !known(&session) {
-            return Err(format!("session: there is no session {session:?}; * is all"));
-        }
-        if events.is_empty() {
-            return Err("events: is missing; expected names of events, or * for all".to_owned());
-        }
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '*');
-        if let Some(name) = events.iter().find(|name| !name.chars().all(fits)) {
-            return Err(format!("events: {name:?} is no name of an event"));
-        }
-        let all = events.iter().any(|name| name == "*");
-        Ok(Self {
-            session: Some(session).filter(|session| session != "*"),
-            events: Some(events).filter(|_| !all),
-        })
-    }
-
-    fn wants(&self, session: &str, event: &str) -> bool {
-        self.session.as_ref().is_none_or(|own| own == session)
-            && self.events.as_ref().is_none_or(|own| own.iter().any(|name| name == event))
-    }
-}
-
-/// What waits for a WebSocket.
-#[derive(Debug)]
-pub(crate) struct Socket {
-    filter: Filter,
-    waiting: Mutex<(Lanes<Arc<EmittedEvent>>, Depth)>,
-    news: Notify,
-    closing: AtomicBool,
-    row: Arc<Row>,
-}
-
-impl Socket {
-    fn new(filter: Filter, limits: Limits, metrics: &Metrics) -> Self {
-        let row = metrics.socket_row(filter.session.as_deref().unwrap_or("*"));
-        Self {
-            filter,
-            waiting: Mutex::new((Lanes::new(limits), Depth::default())),
-            news: Notify::new(),
-            closing: AtomicBool::new(false),
-            row,
+            _ => {}
         }
     }
-
-    pub(crate) fn wants(&self, session: &str, event: &str) -> bool {
-        self.filter.wants(session, event)
+    let session = session.unwrap_or_else(|| "*".to_owned());
+    if session != "*" && !known(&session) {
+        return Err(format!("session: there is no session {session:?}; * is all"));
     }
-
-    pub(crate) fn push(&self, event: &Arc<EmittedEvent>) {
-        let mut waiting = self.waiting.lock();
-        let (lanes, depth) = &mut *waiting;
-        lanes.push(&event.lane_name, event.clone());
-        self.row.moved(depth, Depth::of(lanes));
-        drop(waiting);
-        self.news.notify_one();
+    if events.is_empty() {
+        return Err("events: is missing; expected names of events, or * for all".to_owned());
     }
-
-    pub(crate) fn pending(&self) -> usize {
-        let waiting = self.waiting.lock();
-        waiting.0.waiting() + waiting.0.in_flight()
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '*');
+    if let Some(name) = events.iter().find(|name| !name.chars().all(fits)) {
+        return Err(format!("events: {name:?} is no name of an event"));
     }
-
-    /// Folds what waits if it is too much for `deadline`.
-    pub(crate) fn hurry_for(&self, deadline: Deadline) {
-        let mut waiting = self.waiting.lock();
-        let (lanes, depth) = &mut *waiting;
-        if deadline.is_short_for(lanes.longest(), None) {
-            lanes.fold();
-            self.row.moved(depth, Depth::of(lanes));
-        }
-    }
-
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-        self.news.notify_one();
-    }
-
-    fn take(&self, batch: &mut Vec<Taken<Arc<EmittedEvent>>>) {
-        let mut waiting = self.waiting.lock();
-        let (lanes, depth) = &mut *waiting;
-        while batch.len() < BATCH
-            && let Some(taken) = lanes.take()
-        {
-            batch.push(taken);
-        }
-        self.row.moved(depth, Depth::of(lanes));
-    }
-
-    fn sent(&self, batch: &mut Vec<Taken<Arc<EmittedEvent>>>, now_ms: u64) {
-        let mut waiting = self.waiting.lock();
-        let (lanes, depth) = &mut *waiting;
-        for taken in batch.drain(..) {
-            self.row.delivered(now_ms.saturating_sub(taken.update.timestamp_ms));
-            lanes.delivered(taken.ticket);
-        }
-        self.row.moved(depth, Depth::of(lanes));
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        let (_, depth) = self.waiting.get_mut();
-        self.row.moved(depth, Depth::default());
-    }
-}
-
-/// A socket while the bus has events for it: until this is dropped, also by a failed upgrade.
-struct Subscriber {
-    bus: EventBus,
-    waiting: Arc<Socket>,
-}
-
-impl Subscriber {
-    fn new(bus: EventBus, filter: Filter) -> Self {
-        let waiting = bus.open(|limits, metrics| Socket::new(filter, limits, &metrics));
-        Self { bus, waiting }
-    }
-}
-
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        self.bus.close(&self.waiting);
-    }
+    let all = events.iter().any(|name| name == "*");
+    Ok(Filter {
+        session: Some(session).filter(|session| session != "*"),
+        events: Some(events).filter(|_| !all),
+    })
 }
 
 async fn refuse(mut socket: WebSocket, reason: String) {
@@ -253,9 +128,9 @@ fn shortened(mut reason: String) -> String {
     reason
 }
 
-async fn serve(subscriber: Subscriber, socket: WebSocket) {
-    let close = talk(&subscriber.bus, &subscriber.waiting, socket).await;
-    drop(subscriber);
+async fn serve(events: Socket, socket: WebSocket) {
+    let close = talk(&events, socket).await;
+    drop(events);
     if let Some((mut sink, code)) = close {
         let frame = CloseFrame { code, reason: Utf8Bytes::default() };
         // A client that is gone is closed already.
@@ -267,7 +142,7 @@ type Sink = SplitSink<WebSocket, Message>;
 
 /// Sends and listens until one side has had enough; the sink and the code to close with, if the
 /// client is still there.
-async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Sink, u16)> {
+async fn talk(events: &Socket, socket: WebSocket) -> Option<(Sink, u16)> {
     let (mut sink, mut stream) = socket.split();
     let pulse = Pulse::default();
     let listen = async {
@@ -290,13 +165,13 @@ async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Si
                     return false;
                 }
             }
-            waiting.take(&mut batch);
+            events.take(&mut batch, BATCH);
             if batch.is_empty() {
-                if waiting.closing.load(Ordering::SeqCst) {
+                if events.is_closing() {
                     return true;
                 }
                 tokio::select! {
-                    () = waiting.news.notified() => {}
+                    () = events.news() => {}
                     () = pulse.beat.notified() => {}
                 }
                 continue;
@@ -310,16 +185,15 @@ async fn talk(bus: &EventBus, waiting: &Socket, socket: WebSocket) -> Option<(Si
             if sink.flush().await.is_err() {
                 return false;
             }
-            waiting.sent(&mut batch, bus.clock().now_ms());
-            bus.emptied();
-            if waiting.closing.load(Ordering::SeqCst) && waiting.pending() > 0 {
+            events.sent(&mut batch);
+            if events.is_closing() && events.pending() > 0 {
                 return true;
             }
         }
     };
     let code = tokio::select! {
         code = listen => code,
-        () = pulse.stops(bus) => return None,
+        () = pulse.stops(events.bus()) => return None,
         alive = send => if alive { close_code::AWAY } else { return None },
     };
     Some((sink, code))
@@ -357,7 +231,7 @@ mod tests {
     use super::Filter;
 
     fn parse(query: &str) -> Result<Filter, String> {
-        Filter::parse(query, &|session| session == "default")
+        super::parse(query, &|session| session == "default")
     }
 
     #[test]

@@ -13,8 +13,8 @@ use host_abi::{
     ErrorKind, Level, PluginError, PresenceUpdate, Request, Response,
     abi::{BoxFuture, EmissionAbi, HostSide, LivePlugin, StoreOp},
 };
-use parking_lot::{Mutex, RwLock};
-use tokio::task::JoinSet;
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
 
 use super::loader::LoadedPlugin;
 use crate::gateway::Shared;
@@ -103,7 +103,7 @@ impl Mounted {
             gateway.bus.metrics().plugin_panicked(self.name());
             if self.panics.fetch_add(1, Ordering::Relaxed) + 1 == PANIC_BUDGET {
                 let mounted = self.clone();
-                gateway.spawn(async move { mounted.make_anew().await });
+                gateway.clock.spawn(Box::pin(async move { mounted.make_anew().await }));
             }
         }
         result
@@ -136,13 +136,14 @@ impl Mounted {
 struct PluginHost {
     plugin: Arc<str>,
     gateway: Weak<Shared>,
-    tasks: Mutex<JoinSet<()>>,
+    /// Ends its tasks.
+    cancelled: CancellationToken,
 }
 
 impl PluginHost {
     fn new(plugin: &LoadedPlugin, gateway: Weak<Shared>) -> Self {
         let plugin = plugin.info().name.as_str().into();
-        Self { plugin, gateway, tasks: Mutex::new(JoinSet::new()) }
+        Self { plugin, gateway, cancelled: CancellationToken::new() }
     }
 
     fn gateway(&self) -> Result<Arc<Shared>, PluginError> {
@@ -243,10 +244,16 @@ impl HostSide for PluginHost {
 
     fn spawn(&self, _: &str, task: BoxFuture<()>) {
         let Some(gateway) = self.gateway.upgrade() else { return };
-        let mut tasks = self.tasks.lock();
-        // Forgets those that have ended, so that the set is bounded by the living.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(gateway.activity.track(task), &gateway.runtime);
+        let cancelled = self.cancelled.clone();
+        gateway.clock.spawn(Box::pin(async move {
+            cancelled.run_until_cancelled(task).await;
+        }));
+    }
+}
+
+impl Drop for PluginHost {
+    fn drop(&mut self) {
+        self.cancelled.cancel();
     }
 }
 

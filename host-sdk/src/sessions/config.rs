@@ -1,8 +1,7 @@
 //! A session's configuration, in WAHA's shape (`SessionConfig`).
 
+use host_delivery::webhook::{ConfigError, REDACTED, WebhookConfig, refuse_placeholder};
 use serde_json::{Map, Value, json};
-
-use crate::webhook::{ConfigError, REDACTED, WebhookConfig, refuse_placeholder};
 
 /// Where the password of the proxy is, the one secret among the engines' settings.
 const PASSWORD: &str = "/proxy/password";

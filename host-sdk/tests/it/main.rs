@@ -8,4 +8,5 @@ mod loader;
 mod panics;
 mod requests;
 mod sessions;
+mod websockets;
 mod words;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use host_sdk::{
-    Clock, EngineStatus, Gateway, LoadedPlugin, PresenceUpdate, SessionSpec, VirtualClock,
+    EngineStatus, Gateway, LoadedPlugin, PresenceUpdate, SessionSpec, VirtualClock,
     host_abi::{
         Host, Manifest, Plugin, PluginError, Request, Response, Route, Snapshot, testing::FakeHost,
     },
@@ -88,13 +88,13 @@ impl Plugin for Faulty {
 }
 
 async fn gateway() -> (Arc<TestEngine>, Gateway) {
-    gateway_at(Arc::new(VirtualClock::stepped(0))).await
+    gateway_at(VirtualClock::stepped(0)).await
 }
 
-async fn gateway_at(clock: Arc<dyn Clock>) -> (Arc<TestEngine>, Gateway) {
+async fn gateway_at(clock: VirtualClock) -> (Arc<TestEngine>, Gateway) {
     let engine = TestEngine::new("NOWEB");
     let gateway = Gateway::builder()
-        .clock(clock)
+        .clock(Arc::new(clock))
         .engine(engine.clone())
         .plugin(LoadedPlugin::linked::<Faulty>())
         .session(SessionSpec::new("default"))
@@ -125,14 +125,15 @@ async fn a_panic_in_a_request_is_one_500() {
 
 #[tokio::test]
 async fn a_panic_in_an_event_a_task_or_the_stop_leaves_the_host_alive() {
-    let (engine, gateway) = gateway().await;
+    let clock = VirtualClock::stepped(0);
+    let (engine, gateway) = gateway_at(clock.clone()).await;
     let router = gateway.router();
     let session = engine.session("default");
     session.presence("1", &[PresenceUpdate::new("1", EngineStatus::AVAILABLE, None)]).await;
     session.event("boom", "{}".into()).await;
     session.settled().await;
     assert_eq!(get(&router, "/api/default/faulty/in-task").await.line(), "200 1");
-    gateway.idle().await;
+    clock.idle().await;
     assert_eq!(get(&router, "/api/default/faulty/not").await.line(), "200 2");
     gateway.shutdown(Duration::from_secs(1)).await;
 }
@@ -140,7 +141,7 @@ async fn a_panic_in_an_event_a_task_or_the_stop_leaves_the_host_alive() {
 #[tokio::test]
 async fn a_panic_while_a_request_is_dropped_leaves_the_host_alive() {
     let clock = VirtualClock::stepped(0);
-    let (_engine, gateway) = gateway_at(Arc::new(clock.clone())).await;
+    let (_engine, gateway) = gateway_at(clock.clone()).await;
     let router = gateway.router();
     let waiting = router.clone();
     let request = tokio::spawn(async move { get(&waiting, "/api/default/faulty/in-drop").await });
@@ -173,12 +174,13 @@ async fn a_panic_in_export_state_is_an_error() {
 
 #[tokio::test]
 async fn after_eight_panics_the_instance_is_made_anew_from_its_state() {
-    let (_engine, gateway) = gateway().await;
+    let clock = VirtualClock::stepped(0);
+    let (_engine, gateway) = gateway_at(clock.clone()).await;
     let router = gateway.router();
     for _ in 0..8 {
         assert_eq!(get(&router, "/api/default/faulty/with-lock").await.status, 500);
     }
-    gateway.idle().await;
+    clock.idle().await;
     // The count goes on, and the lock that was poisoned is a new one.
     assert_eq!(get(&router, "/api/default/faulty/not").await.line(), "200 9");
 }

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use futures_util::StreamExt;
-use host_sdk::{Clock, SystemClock, webhook::Tls};
+use host_sdk::{Clock, SystemClock, tls::Tls};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mock_engine::{
     Delay,

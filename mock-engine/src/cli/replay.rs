@@ -107,7 +107,7 @@ async fn replay(args: &Args) -> Result<ExitCode> {
         if let Some(speed) = args.speed {
             tokio::time::sleep(step.duration().div_f64(speed)).await;
         }
-        waha.engine().clock().advance(step.duration(), waha.engine().activity()).await;
+        waha.engine().clock().advance(step.duration()).await;
         bar.set_position(waha.engine().now_ms() - start_ms);
         if printer.is_closed() {
             break;

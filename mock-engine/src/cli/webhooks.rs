@@ -2,11 +2,7 @@
 
 use std::path::PathBuf;
 
-use host_sdk::{
-    egress::Egress,
-    event_bus::DeliverySettings,
-    webhook::{Tls, WebhookConfig},
-};
+use host_sdk::{egress::Egress, event_bus::DeliverySettings, tls::Tls, webhook::WebhookConfig};
 
 use super::usage;
 

@@ -77,7 +77,7 @@ pub(super) async fn advance(
 ) -> Result<Json<Value>, HttpError> {
     let AdvanceBody { by } = read(request, r#"{"by":"25s"}"#).await?;
     let mock = stage.mock();
-    mock.clock().advance(by.duration(), mock.activity()).await;
+    mock.clock().advance(by.duration()).await;
     stage.settled().await;
     let mut json = json(&stage);
     json["unmet"] = json!(stage.unmet());

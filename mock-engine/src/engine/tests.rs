@@ -85,8 +85,8 @@ async fn a_late_send_waits_for_the_clock() {
         call(&inner, "presenceSubscribe", json!({ "jid": "1001@s.whatsapp.net" })).await.unwrap();
     });
     let advance = |seconds| {
-        let (clock, activity) = (mock.clock().clone(), mock.activity().clone());
-        async move { clock.advance(std::time::Duration::from_secs(seconds), &activity).await }
+        let clock = mock.clock().clone();
+        async move { clock.advance(std::time::Duration::from_secs(seconds)).await }
     };
     advance(2).await;
     assert!(mock.journal("default", 0).unwrap().is_empty());
@@ -150,7 +150,7 @@ async fn a_stanza_can_be_overtaken_and_can_come_late() {
     faults(json!({ "delay": { "probability": 1, "by": "5s" } })).unwrap();
     mock.contact("alice").does(Does::Typing).in_group("team").await.unwrap();
     assert_eq!(kinds(&mock).len(), 3);
-    mock.clock().advance(std::time::Duration::from_secs(5), mock.activity()).await;
+    mock.clock().advance(std::time::Duration::from_secs(5)).await;
     assert_eq!(kinds(&mock)[3..], ["\"12036@g.us\""]);
 }
 
@@ -169,12 +169,12 @@ async fn the_connection_is_lost_every_so_often() {
     let mock = connected().await;
     let faults = json!({ "disconnect": { "every": "10s" } });
     mock.set_faults("default", &serde_json::from_value(faults).unwrap()).unwrap();
-    mock.clock().advance(std::time::Duration::from_secs(25), mock.activity()).await;
+    mock.clock().advance(std::time::Duration::from_secs(25)).await;
     let connections: Vec<_> =
         mock.events("default").iter().map(|event| event.data()["connection"].clone()).collect();
     assert_eq!(connections, ["open", "close", "open", "close", "open"]);
     mock.set_faults("default", &Faults::default()).unwrap();
-    mock.clock().advance(std::time::Duration::from_secs(60), mock.activity()).await;
+    mock.clock().advance(std::time::Duration::from_secs(60)).await;
     assert_eq!(mock.events("default").len(), 5);
 }
 

@@ -194,7 +194,7 @@ async fn a_waha_behind_tls_is_recorded_until_a_signal_comes() {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
     use tokio_tungstenite::tungstenite::Message;
 
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../host-sdk/tests/delivery/certificates");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../host-sdk/delivery/tests/it/certificates");
     let chain = vec![CertificateDer::from_pem_file(format!("{folder}/localhost.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(format!("{folder}/localhost.key")).unwrap();
     let config =

@@ -3,10 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Endpoint, Outgoing, State};
-use crate::webhook::{
-    delivery::Outcome,
+use crate::{
     lane::{Fate, Taken},
-    request::Target,
+    webhook::{connection::Outcome, request::Target},
 };
 
 impl Endpoint {

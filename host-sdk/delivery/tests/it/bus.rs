@@ -2,11 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use host_sdk::{
-    VirtualClock,
-    event_bus::{DeliverySettings, EventBus},
-};
+use host_delivery::event_bus::{DeliverySettings, EventBus};
 
+use crate::clock::TestClock;
 use crate::receiver::{Receiver, Stage, envelope};
 
 #[tokio::test]
@@ -47,7 +45,7 @@ async fn nothing_is_rendered_when_nobody_listens() {
 #[tokio::test]
 async fn an_observer_sees_every_event_with_the_same_ids_for_the_same_seed() {
     let run = |seed| {
-        let clock = Arc::new(VirtualClock::stepped(1_686_719_326_000));
+        let clock = Arc::new(TestClock::at(1_686_719_326_000));
         let bus = EventBus::new(clock, DeliverySettings { seed, ..DeliverySettings::default() });
         let seen = Arc::new(Mutex::new(Vec::new()));
         let observed = seen.clone();

@@ -21,14 +21,15 @@ use crate::{
     clock::Clock,
     egress::Egress,
     envelope::{EmittedEvent, Envelope, EventIds, Keys},
+    lane::Limits,
     metrics::Metrics,
+    socket::{Filter, Socket, Waiting},
+    tls::Tls,
     webhook::{
-        BreakerSettings, EndpointHealth, Tls, WebhookConfig,
-        delivery::Dialer,
+        BreakerSettings, EndpointHealth, WebhookConfig,
+        connection::Dialer,
         endpoint::{Endpoint, Surroundings},
-        lane::Limits,
     },
-    websocket::Socket,
 };
 
 /// How events are delivered.
@@ -76,7 +77,7 @@ type Observer = Box<dyn Fn(&EmittedEvent) + Send + Sync>;
 
 struct Bus {
     around: Arc<Surroundings>,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     ids: EventIds,
     seed: u64,
     next_number: AtomicU64,
@@ -88,7 +89,7 @@ struct Bus {
 struct Receivers {
     global: Vec<Arc<Endpoint>>,
     sessions: IndexMap<String, Vec<Arc<Endpoint>>>,
-    sockets: Vec<Arc<Socket>>,
+    sockets: Vec<Arc<Waiting>>,
     /// Removed, but they may still be sending.
     retired: Vec<Arc<Endpoint>>,
 }
@@ -113,7 +114,7 @@ impl EventBus {
         });
         let bus = Self(Arc::new(Bus {
             around,
-            metrics: Arc::default(),
+            metrics: Metrics::default(),
             ids: EventIds::new(settings.seed),
             seed: settings.seed,
             next_number: AtomicU64::new(1),
@@ -204,13 +205,17 @@ impl EventBus {
         self.0.observers.write().push(Box::new(observer));
     }
 
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+    /// The clock that it lives by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.around.clock
     }
 
-    /// Adds a socket, unless the end is near.
-    pub(crate) fn open(&self, socket: impl FnOnce(Limits, Arc<Metrics>) -> Socket) -> Arc<Socket> {
-        let socket = Arc::new(socket(self.0.around.limits, self.0.metrics.clone()));
+    /// Adds a socket, which gets all events from now on that `filter` lets through. While the bus is
+    /// drained, it is closed at once.
+    #[must_use]
+    pub fn open(&self, filter: Filter) -> Socket {
+        let socket = Arc::new(Waiting::new(filter, self.0.around.limits, &self.0.metrics));
         let mut receivers = self.0.receivers.write();
         if self.0.around.draining.load(Ordering::SeqCst) {
             socket.close();
@@ -218,10 +223,11 @@ impl EventBus {
             receivers.sockets.push(socket.clone());
             self.0.metrics.socket_opened();
         }
-        socket
+        drop(receivers);
+        Socket::new(self.clone(), socket)
     }
 
-    pub(crate) fn close(&self, socket: &Arc<Socket>) {
+    pub(crate) fn close(&self, socket: &Arc<Waiting>) {
         let mut receivers = self.0.receivers.write();
         let before = receivers.sockets.len();
         receivers.sockets.retain(|other| !Arc::ptr_eq(other, socket));

@@ -15,7 +15,7 @@ use std::{
 use indexmap::IndexMap;
 use parking_lot::{Mutex, RwLock};
 
-use crate::webhook::lane::{Counts, Lanes, Update};
+use crate::lane::{Counts, Lanes, Update};
 
 /// A gateway's counts.
 #[derive(Debug, Default)]

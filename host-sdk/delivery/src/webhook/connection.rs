@@ -50,9 +50,11 @@ use super::{
     endpoint::{Endpoint, Job},
     request::Target,
     retry::retry_after,
+};
+use crate::{
+    egress::{Connector, Egress},
     tls::Tls,
 };
-use crate::egress::{Connector, Egress};
 
 /// How much of an answer is read before the connection is given up.
 const ANSWER_LIMIT: usize = 20 * 1024;

@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use host_sdk::{
-    Activity,
-    event_bus::DeliverySettings,
-    webhook::{RetryPolicy, lane::Limits},
-};
+use host_delivery::{event_bus::DeliverySettings, lane::Limits, webhook::RetryPolicy};
 use serde_json::Value;
 
 use crate::receiver::{Port, Receiver, Stage, pass, retries};
@@ -219,7 +215,7 @@ async fn what_waits_for_its_time_is_tried_at_once_when_the_end_is_near() {
     assert_eq!(receiver.take(1).await, [1]);
     assert!(drain.await.unwrap().is_empty());
     stage.emit("chat", "key", 2);
-    stage.clock.advance(Duration::from_secs(3600), &Activity::new()).await;
+    stage.clock.advance(Duration::from_secs(3600));
     assert!(receiver.at_hand().is_none(), "nothing is taken after the end");
 }
 

@@ -1,10 +1,15 @@
 //! Events over a WebSocket: the same bodies, pings on the clock, and a slow socket.
 
-use std::{future::IntoFuture, net::SocketAddr, pin::pin, time::Duration};
+use std::{future::IntoFuture, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures_util::{FutureExt, SinkExt, StreamExt, poll};
-use host_sdk::{event_bus::DeliverySettings, webhook::lane::Limits, websocket};
+use host_sdk::{
+    envelope::Envelope,
+    event_bus::{DeliverySettings, EventBus},
+    lane::Limits,
+    websocket,
+};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -19,9 +24,41 @@ use tokio_tungstenite::{
 };
 use tower::ServiceExt;
 
-use crate::receiver::Stage;
+#[path = "../../delivery/tests/it/clock.rs"]
+mod clock;
+
+use clock::TestClock;
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A bus on a clock that stands still.
+struct Stage {
+    clock: TestClock,
+    bus: EventBus,
+    envelope: Envelope,
+}
+
+impl Stage {
+    fn new(limits: Limits) -> Self {
+        let clock = TestClock::at(1_686_719_326_000);
+        let settings = DeliverySettings { limits, ..DeliverySettings::default() };
+        let bus = EventBus::new(Arc::new(clock.clone()), settings);
+        let envelope = Envelope::new("default", "NOWEB", None, None, &Value::Null);
+        Self { clock, bus, envelope }
+    }
+
+    fn emit(&self, payload: &(impl ToString + ?Sized)) {
+        let payload = payload.to_string();
+        self.bus.emit(&self.envelope, "presence.update", "chat", &["key"], payload.as_bytes());
+    }
+
+    /// Waits for the next timer and lets the time come: how long it was.
+    async fn wait_out(&self) -> Duration {
+        let wait = self.clock.next_timer().await;
+        self.clock.advance(wait);
+        wait
+    }
+}
 
 async fn serve(stage: &Stage) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -55,13 +92,13 @@ async fn payload(client: &mut Client) -> Value {
 
 #[tokio::test]
 async fn a_socket_gets_the_events_it_asked_for() {
-    let stage = Stage::with(Vec::new());
+    let stage = Stage::new(Limits::default());
     let address = serve(&stage).await;
     let query = "session=default&events=presence.update&events=other&x-api-key=1";
     let mut client = connect(address, query).await;
-    stage.emit_fifo(1);
-    stage.emit("chat", "key", 2);
-    stage.emit("chat", "key", 3);
+    stage.bus.emit(&stage.envelope, "session.status", "status", &[], b"1");
+    stage.emit(&2);
+    stage.emit(&3);
     assert_eq!((payload(&mut client).await, payload(&mut client).await), (2.into(), 3.into()));
     client.close(None).await.unwrap();
     while open_sockets(&stage) > 0 {
@@ -72,7 +109,7 @@ async fn a_socket_gets_the_events_it_asked_for() {
 /// The connection is polled by hand, so no other task has run yet when the client's answer is there.
 #[tokio::test]
 async fn a_socket_counts_as_open_before_its_client_knows() {
-    let stage = Stage::with(Vec::new());
+    let stage = Stage::new(Limits::default());
     let route = websocket::route(stage.bus.clone(), |session| session == "default");
     let router: Router = Router::new().route("/ws", route);
     let service = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request));
@@ -101,7 +138,7 @@ async fn a_socket_counts_as_open_before_its_client_knows() {
 
 #[tokio::test]
 async fn wrong_parameters_are_accepted_and_closed_with_a_reason() {
-    let stage = Stage::with(Vec::new());
+    let stage = Stage::new(Limits::default());
     let address = serve(&stage).await;
     for (query, expected) in [
         ("session=nobody&events=*", "session: there is no session \"nobody\"; * is all"),
@@ -115,7 +152,7 @@ async fn wrong_parameters_are_accepted_and_closed_with_a_reason() {
 
 #[tokio::test]
 async fn a_client_that_says_too_much_is_closed_for_it() {
-    let stage = Stage::with(Vec::new());
+    let stage = Stage::new(Limits::default());
     let address = serve(&stage).await;
     let mut client = connect(address, "events=*").await;
     // The gateway may close while this is still being sent.
@@ -133,7 +170,7 @@ async fn a_client_that_says_too_much_is_closed_for_it() {
 
 #[tokio::test]
 async fn a_ping_comes_every_ten_seconds_and_silence_ends_the_socket() {
-    let stage = Stage::with(Vec::new());
+    let stage = Stage::new(Limits::default());
     let address = serve(&stage).await;
     let mut client = connect(address, "events=*").await;
     for _ in 0..3 {
@@ -156,15 +193,12 @@ async fn a_ping_comes_every_ten_seconds_and_silence_ends_the_socket() {
 async fn a_socket_with_much_to_send_is_pinged_too() {
     // More than the sockets' buffers hold, so that some of it waits until the client reads.
     const EVENTS: usize = 400;
-    let stage = Stage::new(DeliverySettings {
-        limits: Limits { lane_depth: EVENTS, ..Limits::default() },
-        ..DeliverySettings::default()
-    });
+    let stage = Stage::new(Limits { lane_depth: EVENTS, ..Limits::default() });
     let address = serve(&stage).await;
     let mut client = connect(address, "events=*").await;
     let payload = format!("\"{}\"", "x".repeat(100_000));
     for _ in 0..EVENTS {
-        stage.emit_json("chat", "key", &payload);
+        stage.emit(&payload);
         tokio::task::yield_now().await;
     }
     stage.wait_out().await;
@@ -177,19 +211,20 @@ async fn a_socket_with_much_to_send_is_pinged_too() {
 
 #[tokio::test]
 async fn a_slow_socket_is_folded_and_holds_nobody_up() {
-    let limits = Limits { lane_depth: 4, ..Limits::default() };
-    let stage = Stage::new(DeliverySettings { limits, ..DeliverySettings::default() });
+    let stage = Stage::new(Limits { lane_depth: 4, ..Limits::default() });
     let address = serve(&stage).await;
     let mut client = connect(address, "session=*&events=*").await;
     // More than the sockets' buffers hold, before the client reads anything.
     const EVENTS: u64 = 200_000;
     for n in 1..=EVENTS {
-        stage.emit("chat", "key", n);
+        stage.emit(&n);
         if n % 1_000 == 0 {
             tokio::task::yield_now().await;
         }
     }
-    assert!(stage.count("conflated_total") > 0);
+    let metrics = stage.bus.metrics().render();
+    let folded = metrics.lines().find(|line| line.starts_with("waha_conflated_total{")).unwrap();
+    assert!(!folded.ends_with(" 0"), "{folded}");
     let (mut last, mut got) = (0, 0);
     while last < EVENTS {
         let seen = payload(&mut client).await.as_u64().unwrap();
@@ -201,11 +236,11 @@ async fn a_slow_socket_is_folded_and_holds_nobody_up() {
 
 #[tokio::test]
 async fn a_socket_is_closed_as_going_away_when_the_gateway_ends() {
-    let stage = Stage::with(Vec::new());
+    let stage = Stage::new(Limits::default());
     let address = serve(&stage).await;
     let mut client = connect(address, "events=*").await;
-    stage.emit("chat", "key", 1);
-    stage.drain().await;
+    stage.emit(&1);
+    assert!(stage.bus.drain(Duration::from_secs(30)).await.is_empty());
     assert_eq!(payload(&mut client).await, 1);
     let Message::Close(Some(frame)) = next(&mut client).await else { panic!("not closed") };
     assert_eq!(frame.code, CloseCode::Away);

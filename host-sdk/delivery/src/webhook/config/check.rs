@@ -83,7 +83,11 @@ pub(super) fn expected_number(
 }
 
 /// What was shown in place of a secret must not become the secret when it is written back.
-pub(crate) fn refuse_placeholder(value: &str, field: &str) -> Result<(), ConfigError> {
+///
+/// # Errors
+///
+/// When `value` is the placeholder.
+pub fn refuse_placeholder(value: &str, field: &str) -> Result<(), ConfigError> {
     if value == REDACTED {
         let problem = "is the placeholder that stands for a secret; give the secret itself";
         return Err(ConfigError::new(field, problem));

@@ -1,11 +1,14 @@
 //! What a receiver gets: headers, signature, order, and what a slow one misses.
 
-use axum::{body::Body, http::Response};
 use hmac::{Hmac, KeyInit, Mac};
-use host_sdk::{
+use host_delivery::{
     event_bus::DeliverySettings,
-    webhook::{RetryPolicy, WebhookConfig, lane::Limits},
+    lane::Limits,
+    webhook::{RetryPolicy, WebhookConfig},
 };
+use http::Response;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use serde_json::{Value, json};
 use sha2::Sha512;
 use wiremock::{
@@ -13,7 +16,7 @@ use wiremock::{
     matchers::{header, header_exists, method, path, query_param},
 };
 
-use crate::receiver::{Receiver, Stage, retries};
+use crate::receiver::{Body, Receiver, Stage, retries};
 
 fn configured(url: &str) -> WebhookConfig {
     let config = json!({"url": url, "events": ["presence.update"], "hmac": {"key": "my-secret-key"},
@@ -173,9 +176,10 @@ async fn an_answer_is_read_up_to_its_limit_and_counts_all_the_same() {
     for payload in 1..=2 {
         stage.emit("chat", "key", payload);
     }
-    let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 4096]));
+    let chunk = || Ok(Frame::data(vec![b'x'; 4096].into()));
+    let endless = StreamBody::new(futures_util::stream::repeat_with(chunk));
     let first = receiver.next().await;
-    first.respond(Response::new(Body::from_stream(endless)));
+    first.respond(Response::new(Body::new(endless)));
     assert_eq!(receiver.take(1).await, [2]);
     stage.drain().await;
 }

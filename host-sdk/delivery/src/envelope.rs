@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use ulid::Ulid;
 
-use crate::webhook::lane;
+use crate::lane;
 
 /// The constant parts of a session's events.
 ///

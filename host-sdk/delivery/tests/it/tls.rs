@@ -4,10 +4,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use host_sdk::{
-    event_bus::DeliverySettings,
-    webhook::{Tls, WebhookConfig},
-};
+use host_delivery::{event_bus::DeliverySettings, tls::Tls, webhook::WebhookConfig};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -21,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::receiver::Stage;
 
 fn certificate(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/delivery/certificates").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/certificates").join(name)
 }
 
 /// Serves HTTPS, and hands on the bodies that come: its URL.

@@ -1,13 +1,13 @@
 //! What an update costs in the lanes: when the receiver keeps up, and when it does not.
 //!
-//! `cargo bench -p host-sdk --bench lane`
+//! `cargo bench -p host-delivery --bench lane`
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench stops at what it did not expect")]
 
 use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use host_sdk::webhook::lane::{Lanes, Limits, Update};
+use host_delivery::lane::{Lanes, Limits, Update};
 
 #[derive(Debug, Clone)]
 struct Presence {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use host_sdk::webhook::lane::{Fate, Lanes, Limits, Parked, Taken};
+use host_delivery::lane::{Fate, Lanes, Limits, Parked, Taken};
 use proptest::{collection::vec, prelude::*};
 
 use crate::lanes_model::Event;

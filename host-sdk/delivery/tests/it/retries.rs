@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use axum::{body::Body, http::Response};
-use host_sdk::webhook::RetryPolicy;
+use host_delivery::webhook::RetryPolicy;
+use http::Response;
 
-use crate::receiver::{Receiver, Stage, retries};
+use crate::receiver::{Body, Receiver, Stage, retries};
 
 /// Refuses all attempts of one event: the waits between them in milliseconds.
 async fn schedule(policy: RetryPolicy) -> Vec<u128> {
@@ -69,7 +69,7 @@ async fn a_receiver_may_ask_for_a_longer_wait() {
     let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + now + Duration::from_secs(60));
     for asked in ["1", "7", "86400", &date] {
         let response = Response::builder().status(429).header("retry-after", asked);
-        receiver.next().await.respond(response.body(Body::empty()).unwrap());
+        receiver.next().await.respond(response.body(Body::default()).unwrap());
         waits.push(stage.wait_out().await.as_secs());
     }
     assert_eq!(waits, [2, 7, 300, 60], "not shorter than its own wait, not longer than the limit");

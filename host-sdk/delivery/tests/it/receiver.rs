@@ -1,18 +1,16 @@
 //! A receiver that answers when and as the test says, and a bus to send to it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    body::{Body, Bytes},
-    http::{HeaderMap, Response, StatusCode},
-};
-use host_sdk::{
-    Activity, Clock, VirtualClock,
+use bytes::Bytes;
+use host_delivery::{
+    clock::Clock,
     envelope::Envelope,
     event_bus::{DeliverySettings, EventBus},
     webhook::{Retries, RetryPolicy, WebhookConfig},
 };
-use http_body_util::BodyExt;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -21,6 +19,11 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
+
+use crate::clock::TestClock;
+
+/// The body of an answer.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A port of the test's own, whether or not somebody listens there.
 pub(crate) struct Port {
@@ -161,19 +164,19 @@ async fn hand_over(
 }
 
 fn status(code: StatusCode) -> Response<Body> {
-    Response::builder().status(code).body(Body::empty()).unwrap()
+    Response::builder().status(code).body(Body::default()).unwrap()
 }
 
 /// A bus on a clock that stands still.
 pub(crate) struct Stage {
-    pub(crate) clock: VirtualClock,
+    pub(crate) clock: TestClock,
     pub(crate) bus: EventBus,
     envelope: Envelope,
 }
 
 impl Stage {
     pub(crate) fn new(settings: DeliverySettings) -> Self {
-        let clock = VirtualClock::stepped(1_686_719_326_000);
+        let clock = TestClock::at(1_686_719_326_000);
         let bus = EventBus::new(Arc::new(clock.clone()), settings);
         Self { clock, bus, envelope: envelope("default") }
     }
@@ -202,7 +205,7 @@ impl Stage {
     /// Waits for the next timer and lets the time come: how long it was.
     pub(crate) async fn wait_out(&self) -> Duration {
         let wait = self.clock.next_timer().await;
-        self.clock.advance(wait, &Activity::new()).await;
+        self.clock.advance(wait);
         wait
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use host_sdk::webhook::lane::{Fate, Lanes, Limits, Parked, Taken, Update};
+use host_delivery::lane::{Fate, Lanes, Limits, Parked, Taken, Update};
 use proptest::{collection::vec, prelude::*};
 
 /// What each event takes.

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 
 use self::check::check_url;
-pub(crate) use self::check::refuse_placeholder;
+pub use self::check::refuse_placeholder;
 use super::retry::Retries;
 
 /// Where events go, which, and how.
@@ -59,7 +59,7 @@ impl ConfigError {
 }
 
 /// What stands for a secret where a configuration is shown.
-pub(crate) const REDACTED: &str = "***";
+pub const REDACTED: &str = "***";
 
 impl WebhookConfig {
     /// A webhook for all events.
@@ -146,7 +146,7 @@ impl WebhookConfig {
 
 impl WebhookConfig {
     /// Puts this webhook's secrets where `shown`, its JSON, has their placeholders.
-    pub(crate) fn restore_secrets(&self, shown: &mut Value) {
+    pub fn restore_secrets(&self, shown: &mut Value) {
         if let (Some(hmac), Some(key)) = (&self.hmac, shown.pointer_mut("/hmac/key"))
             && *key == REDACTED
         {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod bus;
+mod clock;
 mod lanes;
 mod lanes_model;
 mod outages;
@@ -10,4 +11,3 @@ mod receiver;
 mod retries;
 mod tls;
 mod webhooks;
-mod websockets;

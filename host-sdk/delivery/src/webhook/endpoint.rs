@@ -21,14 +21,14 @@ use tokio::{
 use super::{
     breaker::{Admits, Breaker, BreakerSettings},
     config::WebhookConfig,
-    delivery::{self, Dialer},
-    lane::{Lanes, Limits, Parked, Taken, Update},
+    connection::{self, Dialer},
     request::Target,
 };
 use crate::{
     clock::Clock,
     envelope::{Chance, EmittedEvent},
     event_bus::Deadline,
+    lane::{Lanes, Limits, Parked, Taken, Update},
     metrics::{Depth, Row},
 };
 
@@ -301,7 +301,7 @@ impl Endpoint {
                 self.calls.add_permits(1);
             } else if state.workers < self.around.in_flight {
                 state.workers += 1;
-                self.around.runtime.spawn(delivery::work(self.clone()));
+                self.around.runtime.spawn(connection::work(self.clone()));
             } else {
                 return;
             }
