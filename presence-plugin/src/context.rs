@@ -1,90 +1,28 @@
 //! What every request and every event works with.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use host_abi::{ErrorKind, Host, PluginError, Snapshot};
 use indexmap::IndexMap;
 use parking_lot::RwLock;
-use tokio::sync::Notify;
 
 use crate::{
     config::Config,
     counts::Counters,
+    session::Session,
     state::{self, Full, State},
-    subscriptions::Subscriptions,
 };
 
-/// The host, the configuration, and what is known.
+/// The host, the configuration, and the sessions. One per instance, shared by all that it does.
+///
+/// The lock of the list of sessions is held for a lookup only; a session's own lock is taken after it.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) host: Host,
     pub(crate) config: Config,
-    pub(crate) subscriptions: Subscriptions,
     pub(crate) counters: Counters,
     sessions: RwLock<IndexMap<String, Arc<Session>, RandomState>>,
-}
-
-/// One session. Its events come one after the other, so that its state has one writer at a time.
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) state: RwLock<State>,
-    /// The number of the present connection: work for an earlier one sees that it is late.
-    connection: AtomicU64,
-    connection_changed: Notify,
-    /// The host has deleted it; one of the same name is another.
-    gone: AtomicBool,
-}
-
-/// The number of a connection that there never was, in any session: one that was deleted and came again
-/// has nothing to do with what was on its way before.
-fn new_connection() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    LAST.fetch_add(1, Ordering::SeqCst) + 1
-}
-
-impl Session {
-    fn new(state: State) -> Self {
-        Self {
-            state: RwLock::new(state),
-            connection: AtomicU64::new(new_connection()),
-            connection_changed: Notify::new(),
-            gone: AtomicBool::new(false),
-        }
-    }
-
-    /// Whether it was forgotten: what was begun for it is nobody's.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::SeqCst)
-    }
-
-    /// The number of the present connection.
-    pub(crate) fn connection(&self) -> u64 {
-        self.connection.load(Ordering::SeqCst)
-    }
-
-    /// Notes that the connection has changed; all work for the one before is late.
-    pub(crate) fn change_connection(&self) -> u64 {
-        let connection = new_connection();
-        self.connection.store(connection, Ordering::SeqCst);
-        self.connection_changed.notify_waiters();
-        connection
-    }
-
-    /// Waits until the connection of this number is over.
-    pub(crate) async fn connection_ends(&self, connection: u64) {
-        let mut changed = pin!(self.connection_changed.notified());
-        changed.as_mut().enable();
-        if self.connection() == connection {
-            changed.await;
-        }
-    }
 }
 
 impl Context {
@@ -98,54 +36,45 @@ impl Context {
             Some(saved) => state::decode(saved.schema(), saved.bytes(), config.limits())
                 .map_err(|error| PluginError::new(ErrorKind::INVALID, with_causes(&error)))?,
         };
-        let sessions =
-            restored.into_iter().map(|(name, state)| (name, Arc::new(Session::new(state))));
-        Ok(Self {
-            host,
-            config,
-            subscriptions: Subscriptions::default(),
-            counters: Counters::default(),
-            sessions: RwLock::new(sessions.collect()),
-        })
+        let sessions = restored
+            .into_iter()
+            .map(|(name, state)| (name.clone(), Arc::new(Session::new(name, state))));
+        let sessions = RwLock::new(sessions.collect());
+        Ok(Self { host, config, counters: Counters::default(), sessions })
     }
 
-    /// A session, made if it is new. The host decides which sessions there are, and how many.
+    /// The session called `name`, created if it is new. The host decides which sessions exist, and how
+    /// many.
     pub(crate) fn session(&self, name: &str) -> Arc<Session> {
         if let Some(session) = self.sessions.read().get(name) {
             return session.clone();
         }
-        let new = || Arc::new(Session::new(State::new(self.config.limits())));
+        let new = || Arc::new(Session::new(name.to_owned(), State::new(self.config.limits())));
         self.sessions.write().entry(name.to_owned()).or_insert_with(new).clone()
     }
 
-    /// All that is known, for the instance that takes over.
+    /// The state of all sessions, for the instance that takes over.
     pub(crate) fn save(&self) -> Result<Snapshot, PluginError> {
-        let sessions: Vec<_> = self
-            .sessions
-            .read()
-            .iter()
-            .map(|(name, session)| (name.clone(), session.clone()))
-            .collect();
-        let states: Vec<_> =
-            sessions.iter().map(|(name, session)| (name.as_str(), session.state.read())).collect();
-        let bytes = state::encode(states.iter().map(|(name, state)| (*name, &**state)))
+        let sessions: Vec<_> = self.sessions.read().values().cloned().collect();
+        let known: Vec<_> =
+            sessions.iter().map(|session| (&*session.name, session.known.read())).collect();
+        let bytes = state::encode(known.iter().map(|(name, known)| (*name, &known.state)))
             .map_err(|error| PluginError::new(ErrorKind::INTERNAL, with_causes(&error)))?;
         Ok(Snapshot::new(state::SCHEMA, bytes))
     }
 
-    /// Forgets a session, and ends the work that goes on for it.
+    /// Forgets a session, and ends its connection.
     pub(crate) fn forget(&self, name: &str) {
         let session = self.sessions.write().shift_remove(name);
         if let Some(session) = session {
-            session.gone.store(true, Ordering::SeqCst);
-            session.change_connection();
+            session.known.write().connection.replace();
         }
     }
 
-    /// Ends all work that goes on by itself.
+    /// Ends all connections, and with them the tasks that renew subscriptions.
     pub(crate) fn wind_down(&self) {
         for session in self.sessions.read().values() {
-            session.change_connection();
+            session.known.write().connection.replace();
         }
     }
 }

@@ -27,6 +27,8 @@ mod events;
 
 mod subscriptions;
 
+mod session;
+
 mod context;
 
 mod config;

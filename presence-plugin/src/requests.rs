@@ -29,10 +29,11 @@ pub(crate) async fn answer(
     context: Arc<Context>,
     request: Request,
 ) -> Result<Response, PluginError> {
+    let session = context.session(request.session());
     match request.route() {
-        GET_ALL => Ok(get_all::answer(&context, &request)),
-        GET_CHAT => get_chat::answer(&context, &request).await,
-        SUBSCRIBE => subscribe::answer(&context, &request).await,
+        GET_ALL => Ok(get_all::answer(&session)),
+        GET_CHAT => get_chat::answer(&context, &session, &request).await,
+        SUBSCRIBE => subscribe::answer(&context, &session, &request).await,
         SET => set::answer(&context, &request).await,
         other => {
             let message = format!("the presence plugin has no route {other}");

@@ -192,14 +192,14 @@ fn author(key: &Value) -> Option<Author<'_>> {
 
 /// What a `connection.update` tells, if it tells of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Connection {
+pub(crate) enum ConnectionChange {
     /// There is a new connection.
     Open,
     /// There is none any more.
     Closed,
 }
 
-impl Connection {
+impl ConnectionChange {
     pub(crate) fn read(data: &[u8]) -> Result<Option<Self>, DialectError> {
         let event: Value = serde_json::from_slice(data)?;
         Ok(match event.get("connection").and_then(Value::as_str) {

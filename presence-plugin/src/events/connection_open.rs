@@ -1,74 +1,77 @@
-//! A new connection has no subscriptions: all are asked for again, in order, not all at once.
+//! A new connection has no subscriptions: all of them are renewed, in order, with a pause between two.
 
 use std::sync::Arc;
 
 use host_abi::PluginError;
+use tokio_util::sync::CancellationToken;
 
 use super::unreadable;
 use crate::{
-    context::{Context, Session},
-    dialect::noweb::{CONNECTION_UPDATE, Connection},
+    context::Context,
+    dialect::noweb::{CONNECTION_UPDATE, ConnectionChange},
     jid::Jid,
+    session::Session,
     subscriptions,
 };
 
-/// Takes a change of the connection. Whatever it is, it ends what goes on for the one before.
+/// Takes a change of the connection, which ends the connection before.
 pub(super) fn take(context: &Arc<Context>, name: &str, data: &[u8]) -> Result<(), PluginError> {
-    let change = Connection::read(data).map_err(unreadable(context, CONNECTION_UPDATE))?;
+    let change = ConnectionChange::read(data).map_err(unreadable(context, CONNECTION_UPDATE))?;
     let Some(change) = change else { return Ok(()) };
     let session = context.session(name);
-    let connection = session.change_connection();
-    if change == Connection::Open {
-        let chats = session.state.write().start_connection();
-        if !chats.is_empty() {
-            let round =
-                Round { context: context.clone(), session, name: name.to_owned(), connection };
-            context.host.spawn("resubscribe", round.run(chats));
-        }
+    let mut known = session.known.write();
+    let over = known.connection.replace();
+    let chats = match change {
+        ConnectionChange::Open => known.state.start_connection(),
+        ConnectionChange::Closed => Vec::new(),
+    };
+    drop(known);
+    if !chats.is_empty() {
+        let renewal = Renewal { context: context.clone(), session, over };
+        context.host.spawn("resubscribe", renewal.run(chats));
     }
     Ok(())
 }
 
-/// The subscriptions of one connection.
-struct Round {
+/// The task that renews the subscriptions of a session on one connection.
+struct Renewal {
     context: Arc<Context>,
     session: Arc<Session>,
-    name: String,
-    connection: u64,
+    over: CancellationToken,
 }
 
-impl Round {
+impl Renewal {
     async fn run(self, chats: Vec<String>) {
-        let mut is_first = true;
-        for chat in chats.iter().filter_map(|chat| Jid::parse(chat).ok()) {
-            if !is_first {
+        for (place, chat) in chats.iter().enumerate() {
+            if place > 0 {
                 let pause = self.context.host.sleep(self.context.config.resubscribe_pause());
                 tokio::select! {
                     biased;
-                    () = self.session.connection_ends(self.connection) => return,
+                    () = self.over.cancelled() => {}
                     () = pause => {}
                 }
             }
-            is_first = false;
-            if self.session.connection() != self.connection {
+            if self.over.is_cancelled() {
                 return;
             }
-            self.subscribe(&chat).await;
+            if let Ok(chat) = Jid::parse(chat) {
+                self.subscribe(&chat).await;
+            }
         }
     }
 
     async fn subscribe(&self, chat: &Jid<'_>) {
         // A request may have been quicker.
-        if self.session.state.read().is_subscribed(chat) {
+        if self.session.known.read().state.is_subscribed(chat) {
             return;
         }
-        let asked = subscriptions::subscribe(&self.context, &self.name, chat).await;
-        if let Err(error) = asked {
+        let renewed = subscriptions::subscribe(&self.context, &self.session, chat).await;
+        if let Err(error) = renewed {
             tracing::warn!(
-                session = self.name,
+                session = self.session.name,
                 %chat,
                 %error,
-                "not subscribed again; the next connection or request will try"
+                "failed to renew a subscription; the next connection or request tries again"
             );
         }
     }

@@ -8,22 +8,24 @@ use crate::{
     dialect::noweb::{Author, MESSAGES_UPSERT, MessagesEvent},
     jid::{Jid, JidError},
     presence::{Presence, Record},
+    session::Session,
 };
 
 /// Takes new messages.
 pub(super) fn take(context: &Context, session: &str, data: &[u8]) -> Result<(), PluginError> {
     let event = MessagesEvent::read(data).map_err(unreadable(context, MESSAGES_UPSERT))?;
+    let session = context.session(session);
     let mut outcome = Ok(());
     for author in event.authors() {
-        // One message that cannot be told on must not keep the others back.
-        outcome = outcome.and(take_message(context, session, author));
+        // A message that cannot be passed on must not hold up the others.
+        outcome = outcome.and(take_message(context, &session, author));
     }
     outcome
 }
 
 fn take_message(
     context: &Context,
-    session: &str,
+    session: &Session,
     author: Option<Author<'_>>,
 ) -> Result<(), PluginError> {
     let Some(author) = author else {
@@ -45,11 +47,11 @@ fn take_message(
 
 fn stop_writing(
     context: &Context,
-    session: &str,
+    session: &Session,
     chat: &Jid<'_>,
     participant: Jid<'_>,
 ) -> Result<(), PluginError> {
-    let known = context.session(session).state.read().record(chat, &participant);
+    let known = session.known.read().state.record(chat, &participant);
     match known.map(|record| record.presence) {
         Some(Presence::Typing | Presence::Recording) => {
             apply(context, session, chat, vec![(participant, Record::of(Presence::Online))])

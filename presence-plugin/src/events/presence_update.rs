@@ -10,6 +10,7 @@ use crate::{
     dialect::noweb::{self, PRESENCE_UPDATE, PresenceEvent, Said},
     jid::{Jid, JidError},
     payload::News,
+    session::Session,
     state::Update,
 };
 
@@ -58,33 +59,36 @@ fn take<'a>(
             (Err(_), _) | (Ok(_), Said::Junk) => context.counters.malformed(),
         }
     }
-    apply(context, session, &chat, newest(updates))
+    apply(context, &context.session(session), &chat, newest(updates))
 }
 
 /// The one path into the state and out to the webhooks. What the state has no room for is not
 /// emitted either.
 pub(super) fn apply(
     context: &Context,
-    session: &str,
+    session: &Session,
     chat: &Jid<'_>,
     mut updates: Vec<Update<'_>>,
 ) -> Result<(), PluginError> {
     if updates.is_empty() {
         return Ok(());
     }
-    let known = context.session(session);
-    let refused = known.state.write().apply(chat, &mut updates);
+    let mut known = session.known.write();
+    let refused = known.state.apply(chat, &mut updates);
+    if !updates.is_empty() {
+        known.connection.take_news(chat);
+    }
+    drop(known);
     if refused > 0 {
-        context.counters.over_limit(session, refused);
+        context.counters.over_limit(&session.name, refused);
     }
     if updates.is_empty() {
         return Ok(());
     }
     let mut news = News::new(chat, &updates);
-    context.subscriptions.tell(session, known.connection(), news.chat());
     let payload = std::mem::take(&mut news.payload);
     let (lane, keys) = (news.chat(), &news.participants());
-    context.host.emit(Emission { session, event: EMITTED, lane, keys, payload })
+    context.host.emit(Emission { session: &session.name, event: EMITTED, lane, keys, payload })
 }
 
 /// One update a participant: of two devices of one, the later counts.

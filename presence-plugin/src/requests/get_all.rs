@@ -2,14 +2,13 @@
 //!
 //! <https://waha.devlike.pro/docs/how-to/presence/#get-all-presence>
 
-use host_abi::{Request, Response};
+use host_abi::Response;
 
-use crate::{context::Context, payload};
+use crate::{payload, session::Session};
 
-/// Lists all chats that were subscribed to or are known of by events.
-pub(super) fn answer(context: &Context, request: &Request) -> Response {
-    let session = context.session(request.session());
-    // The lock is held for the copy only, not while it is written as JSON.
-    let listing = session.state.read().list_all();
+/// Lists all chats that are subscribed or known from events.
+pub(super) fn answer(session: &Session) -> Response {
+    // The lock is held for the copy only, not while that is written as JSON.
+    let listing = session.known.read().state.list_all();
     Response::json(200, payload::all(&listing))
 }

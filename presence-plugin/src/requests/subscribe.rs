@@ -7,14 +7,15 @@ use std::sync::Arc;
 use host_abi::{PluginError, Request, Response};
 
 use super::chat_of;
-use crate::{context::Context, subscriptions};
+use crate::{context::Context, session::Session, subscriptions};
 
-/// Subscribes to a chat, again if it was before. The body does not matter.
+/// Subscribes to a chat, also when it is subscribed already. The body is ignored.
 pub(super) async fn answer(
     context: &Arc<Context>,
+    session: &Arc<Session>,
     request: &Request,
 ) -> Result<Response, PluginError> {
     let chat = chat_of(request)?;
-    subscriptions::subscribe(context, request.session(), &chat).await?;
+    subscriptions::subscribe(context, session, &chat).await?;
     Ok(Response::new(201))
 }

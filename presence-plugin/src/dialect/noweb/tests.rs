@@ -120,9 +120,12 @@ fn history_has_no_authors() {
 
 #[test]
 fn only_open_and_close_are_changes_of_the_connection() {
-    let read = |event: &str| Connection::read(event.as_bytes()).unwrap();
-    assert_eq!(read(r#"{"connection":"open"}"#), Some(Connection::Open));
-    assert_eq!(read(r#"{"connection":"close","lastDisconnect":{}}"#), Some(Connection::Closed));
+    let read = |event: &str| ConnectionChange::read(event.as_bytes()).unwrap();
+    assert_eq!(read(r#"{"connection":"open"}"#), Some(ConnectionChange::Open));
+    assert_eq!(
+        read(r#"{"connection":"close","lastDisconnect":{}}"#),
+        Some(ConnectionChange::Closed)
+    );
     assert_eq!(read(r#"{"connection":"connecting"}"#), None);
     assert_eq!(read(r#"{"qr":"1@abc"}"#), None);
 }
@@ -190,7 +193,7 @@ fn read_all(data: &[u8]) {
     if let Ok(event) = MessagesEvent::read(data) {
         let _ = event.authors().count();
     }
-    let _ = Connection::read(data);
+    let _ = ConnectionChange::read(data);
 }
 
 proptest! {
