@@ -20,11 +20,6 @@ mod sessions;
 mod engine;
 mod store;
 
-mod activity;
-mod clock;
-
-pub use activity::Activity;
-pub use clock::{Pace, SPEEDS, VirtualClock};
 pub use engine::{Engine, EngineError, EngineEvents, Me, QUEUE_DEPTH, SessionStatus};
 pub use gateway::{BuildError, Gateway, GatewayBuilder, SHUTDOWN_GRACE, ServeError};
 pub use host_abi::{self, EngineStatus, PresenceUpdate};

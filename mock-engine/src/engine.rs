@@ -18,7 +18,7 @@ mod stub;
 
 use std::sync::Arc;
 
-use host_sdk::{Clock, EngineEvents, Me, Pace, SessionStatus, VirtualClock};
+use host_sdk::{Clock, EngineEvents, Me, SessionStatus};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -38,6 +38,7 @@ use crate::{
     journal::{Entry, Matcher},
     noweb::{Event, event_of},
     scenario::{Scenario, Session, Switch},
+    time::{Pace, VirtualClock},
     wire::Node,
     world::{Act, Rules, World},
 };

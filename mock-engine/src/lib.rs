@@ -35,12 +35,12 @@ mod chance;
 pub mod delay;
 mod json;
 mod nearest;
-pub mod speed;
+pub mod time;
 
 pub use delay::Delay;
 pub use engine::{MockEngine, MockError};
 pub use player::{Answer, Unmet};
 pub use recording::Recording;
 pub use scenario::{Scenario, ScenarioError};
-pub use speed::Speed;
+pub use time::Speed;
 pub use waha::{MockWaha, MockWahaBuilder, StartError};

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::http::Method;
-use host_sdk::{Clock, Pace, SessionError, VirtualClock};
+use host_sdk::{Clock, SessionError};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
@@ -25,7 +25,7 @@ use crate::{
     delay::Delay,
     engine::{MockEngine, MockError},
     scenario::{Action, Due, Scenario, Session},
-    speed::Speed,
+    time::{Pace, Speed, VirtualClock},
     world::Act,
 };
 

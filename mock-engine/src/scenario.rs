@@ -27,7 +27,7 @@ mod timeline;
 
 use std::path::Path;
 
-use host_sdk::{Clock, Pace, SystemClock};
+use host_sdk::{Clock, SystemClock};
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -40,6 +40,7 @@ use crate::{
     delay::Delay,
     faults::Faults,
     noweb::Event,
+    time::Pace,
     traffic::Population,
     wire::Node,
     world::{Contact, Does, Group, Rules, World},

@@ -4,8 +4,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use axum::http::Method;
 use host_sdk::{
-    ApiKey, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin, Pace, SessionError,
-    SessionSpec, VirtualClock, loader,
+    ApiKey, BuildError, Gateway, GatewayBuilder, LoadError, LoadedPlugin, SessionError,
+    SessionSpec, loader,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -16,7 +16,7 @@ use crate::{
     engine::MockEngine,
     player::{Answer, App, Stage, Unmet},
     scenario::{ENGINES, Scenario},
-    speed::Speed,
+    time::{Pace, Speed, VirtualClock},
 };
 
 /// A gateway with the presence plugin on a [`MockEngine`].

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test sets up it may unwrap, in its helpers too")]
 
+#[path = "../../delivery/tests/it/clock.rs"]
+mod clock;
 mod engine;
 mod http;
 mod loader;

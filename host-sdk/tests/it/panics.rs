@@ -6,13 +6,13 @@ use std::{
 };
 
 use host_sdk::{
-    EngineStatus, Gateway, LoadedPlugin, PresenceUpdate, SessionSpec, VirtualClock,
+    EngineStatus, Gateway, LoadedPlugin, PresenceUpdate, SessionSpec,
     host_abi::{
         Host, Manifest, Plugin, PluginError, Request, Response, Route, Snapshot, testing::FakeHost,
     },
 };
 
-use crate::{engine::TestEngine, http::get};
+use crate::{clock::TestClock, engine::TestEngine, http::get};
 
 /// Panics wherever it is told to.
 struct Faulty {
@@ -88,10 +88,10 @@ impl Plugin for Faulty {
 }
 
 async fn gateway() -> (Arc<TestEngine>, Gateway) {
-    gateway_at(VirtualClock::stepped(0)).await
+    gateway_at(TestClock::at(0)).await
 }
 
-async fn gateway_at(clock: VirtualClock) -> (Arc<TestEngine>, Gateway) {
+async fn gateway_at(clock: TestClock) -> (Arc<TestEngine>, Gateway) {
     let engine = TestEngine::new("NOWEB");
     let gateway = Gateway::builder()
         .clock(Arc::new(clock))
@@ -102,6 +102,13 @@ async fn gateway_at(clock: VirtualClock) -> (Arc<TestEngine>, Gateway) {
         .unwrap();
     gateway.start().await;
     (engine, gateway)
+}
+
+/// Runs all tasks of the test until they wait: its runtime has one thread and a first-in, first-out queue.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 fn failed(message: &str) -> String {
@@ -125,7 +132,7 @@ async fn a_panic_in_a_request_is_one_500() {
 
 #[tokio::test]
 async fn a_panic_in_an_event_a_task_or_the_stop_leaves_the_host_alive() {
-    let clock = VirtualClock::stepped(0);
+    let clock = TestClock::at(0);
     let (engine, gateway) = gateway_at(clock.clone()).await;
     let router = gateway.router();
     let session = engine.session("default");
@@ -133,14 +140,14 @@ async fn a_panic_in_an_event_a_task_or_the_stop_leaves_the_host_alive() {
     session.event("boom", "{}".into()).await;
     session.settled().await;
     assert_eq!(get(&router, "/api/default/faulty/in-task").await.line(), "200 1");
-    clock.idle().await;
+    settle().await;
     assert_eq!(get(&router, "/api/default/faulty/not").await.line(), "200 2");
     gateway.shutdown(Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
 async fn a_panic_while_a_request_is_dropped_leaves_the_host_alive() {
-    let clock = VirtualClock::stepped(0);
+    let clock = TestClock::at(0);
     let (_engine, gateway) = gateway_at(clock.clone()).await;
     let router = gateway.router();
     let waiting = router.clone();
@@ -174,13 +181,13 @@ async fn a_panic_in_export_state_is_an_error() {
 
 #[tokio::test]
 async fn after_eight_panics_the_instance_is_made_anew_from_its_state() {
-    let clock = VirtualClock::stepped(0);
+    let clock = TestClock::at(0);
     let (_engine, gateway) = gateway_at(clock.clone()).await;
     let router = gateway.router();
     for _ in 0..8 {
         assert_eq!(get(&router, "/api/default/faulty/with-lock").await.status, 500);
     }
-    clock.idle().await;
+    settle().await;
     // The count goes on, and the lock that was poisoned is a new one.
     assert_eq!(get(&router, "/api/default/faulty/not").await.line(), "200 9");
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::{body::Body, http::Method};
 use host_sdk::{
     ApiKey, BODY_LIMIT, BuildError, EngineStatus, Gateway, GatewayBuilder, LoadedPlugin,
-    PresenceUpdate, ServeError, SessionSpec, SessionStatus, VirtualClock,
+    PresenceUpdate, ServeError, SessionSpec, SessionStatus,
     host_abi::{Host, Manifest, Plugin, PluginError, Request, Response, Route, Snapshot},
     loader,
 };
 
 use crate::{
+    clock::TestClock,
     engine::TestEngine,
     http::{get, send},
 };
@@ -59,13 +60,13 @@ async fn a_path_works_with_a_slash_at_its_end_and_with_head() {
 #[tokio::test]
 async fn a_plugin_waits_on_the_gateways_clock() {
     let engine = TestEngine::new("NOWEB");
-    let clock = VirtualClock::stepped(0);
+    let clock = TestClock::at(0);
     let gateway = started(builder(&engine).clock(Arc::new(clock.clone()))).await;
     let router = gateway.router();
     let later =
         tokio::spawn(async move { get(&router, "/api/default/count/after/3600").await.line() });
     clock.next_timer().await;
-    clock.advance(std::time::Duration::from_secs(3600)).await;
+    clock.advance(std::time::Duration::from_secs(3600));
     assert_eq!(later.await.unwrap(), r#"200 {"count":0}"#);
 }
 
@@ -173,7 +174,7 @@ async fn an_unknown_and_a_stopped_session_are_not_found() {
 #[tokio::test]
 async fn a_request_waits_five_seconds_for_its_session_to_work() {
     let engine = TestEngine::starting("NOWEB", SessionStatus::ScanQrCode);
-    let clock = VirtualClock::stepped(0);
+    let clock = TestClock::at(0);
     let gateway = started(builder(&engine).clock(Arc::new(clock.clone()))).await;
     let router = gateway.router();
     let ask = |router: axum::Router| {
@@ -181,7 +182,7 @@ async fn a_request_waits_five_seconds_for_its_session_to_work() {
     };
     let too_early = ask(router.clone());
     assert_eq!(clock.next_timer().await.as_secs(), 5);
-    clock.advance(std::time::Duration::from_secs(5)).await;
+    clock.advance(std::time::Duration::from_secs(5));
     assert_eq!(
         too_early.await.unwrap(),
         r#"422 {"error":"the session is not working; try again, or restart it","session":"default","status":"SCAN_QR_CODE","expected":["WORKING"]}"#

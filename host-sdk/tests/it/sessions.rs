@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::{Router, http::Method};
 use futures_util::FutureExt;
-use host_sdk::{Gateway, LoadedPlugin, Me, SessionSpec, VirtualClock, loader};
+use host_sdk::{Gateway, LoadedPlugin, Me, SessionSpec, loader};
 use serde_json::{Value, json};
 
 use crate::{
+    clock::TestClock,
     engine::TestEngine,
     http::{get, send},
 };
@@ -16,7 +17,7 @@ async fn gateway() -> (Arc<TestEngine>, Router) {
     let engine = TestEngine::new("NOWEB");
     let counter: LoadedPlugin = loader::load(loader::find("counter_plugin").unwrap()).unwrap();
     let gateway = Gateway::builder()
-        .clock(Arc::new(VirtualClock::stepped(1_686_719_326_000)))
+        .clock(Arc::new(TestClock::at(1_686_719_326_000)))
         .engine(engine.clone())
         .plugin(counter)
         .session(SessionSpec::new("default"))

@@ -24,10 +24,7 @@ use tokio_tungstenite::{
 };
 use tower::ServiceExt;
 
-#[path = "../../delivery/tests/it/clock.rs"]
-mod clock;
-
-use clock::TestClock;
+use crate::clock::TestClock;
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

@@ -9,12 +9,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use host_sdk::SPEEDS;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mock_engine::{
     Delay, MockWaha,
     engine::{Happened, Heard},
     noweb::Event,
+    time::SPEEDS,
 };
 use tokio::time::Instant;
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::read;
-use crate::{delay::Delay, player::Stage, speed::Speed};
+use crate::{delay::Delay, player::Stage, time::Speed};
 
 /// `GET /mock/clock`: the time in Unix milliseconds, how it moves, and when the next timer is due.
 pub(super) async fn clock(State(stage): State<Stage>) -> Json<Value> {

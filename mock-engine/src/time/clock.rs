@@ -12,32 +12,37 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use host_delivery::clock::Clock;
-use parking_lot::Mutex;
+use host_sdk::Clock;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::AbortHandle, time::Instant};
 
-use crate::activity::Activity;
+use super::activity::Activity;
 
 /// How a [`VirtualClock`] moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
     /// Only when [`VirtualClock::advance`] is called.
     Stepped,
-    /// By itself, so many times as fast as the world.
+    /// By itself, at a multiple of real time.
     Running {
-        /// Virtual seconds in a second of the world, within [`SPEEDS`].
+        /// Virtual seconds per real second, within [`SPEEDS`].
         speed: f64,
     },
 }
 
-/// How fast a clock can run: times as fast as the world.
+/// The speeds at which a clock can run: multiples of real time.
 pub const SPEEDS: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
-/// A clock that can be stopped, stepped and let run. Cheap to clone; clones are one clock.
+/// A clock that can be stopped, stepped and let run. Cheap to clone; clones share one clock.
+///
+/// Any task may read it or sleep on it. `state` is a short lock that is never held over an await or while a
+/// waker is called; `stepping` serialises [`advance`](Self::advance) and is taken first. A sleeper on a
+/// stepped clock is woken by `advance`; on a running one, by a timer of tokio.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// use host_sdk::{Clock, VirtualClock};
+/// use host_sdk::Clock;
+/// use mock_engine::time::VirtualClock;
 /// use std::time::Duration;
 ///
 /// let clock = VirtualClock::stepped(1_686_719_326_000);
@@ -52,9 +57,9 @@ pub struct VirtualClock(Arc<Shared>, Activity);
 
 struct Shared {
     state: Mutex<State>,
-    /// One step at a time.
+    /// Held during [`VirtualClock::advance`].
     stepping: tokio::sync::Mutex<()>,
-    /// Told when a timer is added, for who waits for [`VirtualClock::next_timer`].
+    /// Notified when a timer is added, for [`VirtualClock::next_timer`].
     added: tokio::sync::Notify,
 }
 
@@ -85,7 +90,7 @@ impl State {
         }
     }
 
-    /// The own time of a clock that runs and that nobody holds.
+    /// The own time of a running clock, without the limit of [`VirtualClock::hold_at`].
     fn unheld_ms(&self, speed: f64) -> u64 {
         self.base_ms.saturating_add(millis(self.anchor.elapsed().mul_f64(speed)))
     }
@@ -107,8 +112,7 @@ impl VirtualClock {
         Self::new(now_ms, Pace::Stepped)
     }
 
-    /// A clock that starts at `now_ms` (Unix milliseconds) and runs `speed` times as fast as the
-    /// world.
+    /// A clock that starts at `now_ms` (Unix milliseconds) and runs at `speed` times real time.
     ///
     /// # Panics
     ///
@@ -164,26 +168,22 @@ impl VirtualClock {
         self.0.state.lock().pace
     }
 
-    /// Changes how the clock moves, from the time that it shows now.
+    /// Changes how the clock moves, from now on.
     ///
     /// # Panics
     ///
     /// When the speed is not within [`SPEEDS`].
     pub fn set_pace(&self, pace: Pace) {
         check(pace);
-        let wakers: Vec<Waker> = {
-            let mut state = self.0.state.lock();
-            let own_ms = state.own_ms();
-            state.re_anchor(own_ms);
-            state.pace = pace;
-            // Sleepers look at the new pace and wait anew.
-            state.timers.values().cloned().collect()
-        };
-        wakers.into_iter().for_each(Waker::wake);
+        let mut state = self.0.state.lock();
+        let own_ms = state.own_ms();
+        state.re_anchor(own_ms);
+        state.pace = pace;
+        Self::wake_sleepers(state);
     }
 
-    /// Shows `now_ms` (Unix milliseconds) from now on, later or earlier than before. Who sleeps goes on
-    /// sleeping for as long as before.
+    /// Sets the displayed time to `now_ms` (Unix milliseconds), later or earlier than before. Sleepers are
+    /// not affected.
     pub fn show(&self, now_ms: u64) {
         let mut state = self.0.state.lock();
         // A time beyond the range of a signed number is shown as the nearest within it.
@@ -191,15 +191,14 @@ impl VirtualClock {
         state.ahead_ms = i64::try_from(ahead).unwrap_or(i64::MAX);
     }
 
-    /// Holds a running clock at `now_ms` (Unix milliseconds) when it gets there, until it is told
-    /// another time; `None` lets it go. So it waits for work that takes longer than it should. It does
-    /// not go back to a time that is over.
+    /// Stops a running clock at `now_ms` (Unix milliseconds) until the next call, so that it can wait for
+    /// work that is late; `None` lifts the limit. The clock never goes back.
     pub fn hold_at(&self, now_ms: Option<u64>) {
         let mut state = self.0.state.lock();
         if let Pace::Running { speed } = state.pace
             && state.unheld_ms(speed) > state.limit_ms
         {
-            // It stood, and runs on from there.
+            // It stood at the limit, and runs on from there.
             let own_ms = state.own_ms();
             state.re_anchor(own_ms);
         }
@@ -210,7 +209,7 @@ impl VirtualClock {
         state.limit_ms = now_ms.map_or(u64::MAX, own_ms).max(state.own_ms());
     }
 
-    /// How long until the next timer is due; `None` without timers.
+    /// The time until the next timer is due; `None` without timers.
     #[must_use]
     pub fn until_next_timer(&self) -> Option<Duration> {
         let state = self.0.state.lock();
@@ -218,7 +217,7 @@ impl VirtualClock {
         Some(Duration::from_millis(deadline.saturating_sub(state.own_ms())))
     }
 
-    /// Waits until there is a timer, and says how far off it is.
+    /// Waits until there is a timer, and returns the time until it is due.
     pub async fn next_timer(&self) -> Duration {
         loop {
             let added = self.0.added.notified();
@@ -244,7 +243,14 @@ impl VirtualClock {
         self.idle().await;
     }
 
-    /// Takes the next timer that is due by `target`, the time moving to its deadline.
+    /// Wakes all sleepers, which compute how long they still have to sleep.
+    fn wake_sleepers(state: MutexGuard<'_, State>) {
+        let wakers: Vec<Waker> = state.timers.values().cloned().collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes the next timer that is due by `target` and moves the time to its deadline.
     fn take_due(&self, target: u64) -> Option<Waker> {
         let mut state = self.0.state.lock();
         let entry = state.timers.first_entry()?;
@@ -262,6 +268,9 @@ impl VirtualClock {
         let mut state = self.0.state.lock();
         let own_ms = state.own_ms().max(target);
         state.re_anchor(own_ms);
+        if matches!(state.pace, Pace::Running { .. }) {
+            Self::wake_sleepers(state);
+        }
     }
 }
 
@@ -435,6 +444,18 @@ mod tests {
         clock.advance(seconds(6)).await;
         sleeper.await.unwrap();
         assert_eq!(clock.now_ms(), 6_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_running_clock_that_is_advanced_brings_later_timers_nearer() {
+        let clock = VirtualClock::running(0, 1.0);
+        let sleeper = tokio::spawn(clock.sleep(seconds(60)));
+        clock.next_timer().await;
+        clock.advance(seconds(50)).await;
+        let advanced = tokio::time::Instant::now();
+        sleeper.await.unwrap();
+        let waited = advanced.elapsed();
+        assert!((seconds(9)..seconds(11)).contains(&waited), "{waited:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use host_sdk::{Pace, SPEEDS};
+use super::{Pace, SPEEDS};
 
 /// How fast time goes: `stepped`, `max`, or a number of times.
 ///
