@@ -18,11 +18,14 @@ pub struct Who {
     name: String,
 }
 
-impl Who {
-    pub(crate) fn new(mock: MockEngine, name: String) -> Self {
-        Self { mock, name }
+impl MockEngine {
+    /// What a contact does, as a sentence: `mock.contact("alice").types().in_group("team").await`.
+    pub fn contact(&self, name: impl Into<String>) -> Who {
+        Who { mock: self.clone(), name: name.into() }
     }
+}
 
+impl Who {
     /// Does that.
     pub fn does(self, does: Does) -> Deed {
         Deed { who: self, does, chat: None, text: None, session: None }

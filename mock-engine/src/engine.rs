@@ -71,7 +71,6 @@ struct Shared {
     sent: Notify,
     stubs: Stubs,
     log: Log,
-    player: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -106,7 +105,6 @@ impl MockEngine {
             sent: Notify::new(),
             stubs: Stubs::default(),
             log: Log::default(),
-            player: Mutex::new(None),
         }))
     }
 
@@ -331,11 +329,6 @@ impl MockEngine {
         Stub::new(self.0.stubs.clone(), matcher)
     }
 
-    /// What a contact does, in a sentence: `mock.contact("alice").types().in_group("team").await`.
-    pub fn contact(&self, name: impl Into<String>) -> crate::contact::Who {
-        crate::contact::Who::new(self.clone(), name.into())
-    }
-
     /// Reads or changes the world, between two of its moments.
     pub fn with_world<T>(&self, use_it: impl FnOnce(&mut World) -> T) -> T {
         use_it(&mut self.0.state.lock().world)
@@ -375,7 +368,6 @@ impl MockEngine {
     /// Makes everything as it was at the start, with the scenario that is given or the one that was
     /// there: the time, an empty journal, no faults, and gateways forget all chats.
     pub async fn reset(&self, scenario: Option<Scenario>) {
-        self.stop_playing().await;
         let _turn = self.0.turn.lock().await;
         let sessions: Vec<(String, Option<EngineEvents>)> = {
             let mut state = self.0.state.lock();
@@ -415,22 +407,6 @@ impl MockEngine {
     /// Runs a task that the clock waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         tokio::spawn(self.clock().activity().track(task))
-    }
-
-    /// Remembers the task that plays, so that a reset ends it.
-    pub(crate) fn set_player(&self, player: JoinHandle<()>) {
-        if let Some(before) = self.0.player.lock().replace(player) {
-            before.abort();
-        }
-    }
-
-    /// Ends the play of the scenario, between two of its steps; the world stays as it is.
-    pub async fn stop_playing(&self) {
-        let player = self.0.player.lock().take();
-        if let Some(player) = player {
-            player.abort();
-            let _ = player.await;
-        }
     }
 
     /// A session that the gateway has not stopped.

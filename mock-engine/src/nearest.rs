@@ -1,6 +1,6 @@
-//! The known word that is nearest to an unknown one, for errors that help.
+//! "Did you mean" hints for error messages.
 
-/// The candidate with the fewest edits from `word`, if they are few enough to have been a slip.
+/// The candidate with the fewest edits from `word`, if those are at most a third of its letters.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -9,13 +9,13 @@ pub(crate) fn nearest<'a>(
     let allowed = word.chars().count().div_ceil(3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::levenshtein(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// A sentence's end that offers the nearest candidate: `; did you mean "alice"?`, or nothing.
+/// The end of an error message: `; did you mean "alice"?`, or nothing when no candidate is near.
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -23,8 +23,8 @@ pub(crate) fn did_you_mean<'a>(
     nearest(word, candidates).map(|it| format!("; did you mean {it:?}?")).unwrap_or_default()
 }
 
-/// An error of serde with the nearest known word where it lists the known ones: "unknown field `dose`,
-/// expected one of `at`, `does`; did you mean "does"?".
+/// A serde error with a hint, where it lists the known words: "unknown field `dose`, expected one of
+/// `at`, `does`; did you mean "does"?".
 pub(crate) fn with_hint(message: &str) -> String {
     let mut words = message.split('`').skip(1).step_by(2);
     let hint = match (message.starts_with("unknown "), words.next()) {
@@ -32,21 +32,6 @@ pub(crate) fn with_hint(message: &str) -> String {
         _ => String::new(),
     };
     format!("{}{hint}", message.replace('\n', " "))
-}
-
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
     sync::{Notify, oneshot},
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinHandle, JoinSet},
     time::{Instant, timeout},
 };
 
@@ -59,6 +59,8 @@ struct Inner {
     /// Moves the clock on, at [`Speed::Max`].
     hurry: Mutex<Option<Hurry>>,
     play: Mutex<Play>,
+    /// The task that plays the scenario.
+    player: Mutex<Option<JoinHandle<()>>>,
     /// Told whenever the play comes to its next step, or ends.
     came_on: Notify,
     /// One reset at a time.
@@ -121,6 +123,7 @@ impl Stage {
             speed,
             hurry: Mutex::default(),
             play: Mutex::default(),
+            player: Mutex::default(),
             came_on: Notify::new(),
             resetting: tokio::sync::Mutex::default(),
         }))
@@ -178,7 +181,7 @@ impl Stage {
     pub(crate) async fn reset(&self, scenario: Option<Scenario>) -> Result<(), SessionError> {
         let _alone = self.0.resetting.lock().await;
         let mock = self.mock();
-        mock.stop_playing().await;
+        self.stop_playing().await;
         // What is in a hurry goes on only once all is there.
         *self.0.hurry.lock() = None;
         mock.clock().set_pace(self.0.speed.pace());
@@ -228,12 +231,23 @@ impl Stage {
         json!({ "at": at, "steps": play.steps, "over": play.over })
     }
 
+    /// Stops the scenario between two of its steps; the world stays as it is.
+    pub(crate) async fn stop_playing(&self) {
+        let player = self.0.player.lock().take();
+        if let Some(player) = player {
+            player.abort();
+            let _ = player.await;
+        }
+    }
+
     /// Plays the engine's scenario from now on; answers once what happens at once has happened.
     async fn play(&self) {
         let (begun, ready) = oneshot::channel();
         let stage = self.clone();
         let player = self.mock().spawn(async move { stage.run(begun).await });
-        self.mock().set_player(player);
+        if let Some(before) = self.0.player.lock().replace(player) {
+            before.abort();
+        }
         // The player is gone when the stage is reset meanwhile.
         let _ = ready.await;
     }

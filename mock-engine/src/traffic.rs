@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use crate::{
     delay::Delay,
-    scenario::Action,
     world::{Contact, Does, Group, Visibility, World},
 };
 
@@ -337,10 +336,23 @@ impl Traffic {
     }
 }
 
-impl Iterator for Traffic {
-    type Item = (u64, Action);
+/// Something that one of the population does.
+#[derive(Clone, Debug)]
+pub struct Deed {
+    /// The contact's name.
+    pub who: String,
+    /// What they do.
+    pub does: Does,
+    /// The group in which they do it, by name; `None` is the chat with the session.
+    pub chat: Option<String>,
+    /// The text of a message.
+    pub text: Option<String>,
+}
 
-    fn next(&mut self) -> Option<(u64, Action)> {
+impl Iterator for Traffic {
+    type Item = (u64, Deed);
+
+    fn next(&mut self) -> Option<(u64, Deed)> {
         let Reverse((at, _, contact, next)) = self.waiting.pop()?;
         let (does, chat) = match next {
             Next::Spell => {
@@ -354,7 +366,7 @@ impl Iterator for Traffic {
             Next::Message(chat) => (Does::Message, chat),
         };
         let text = (does == Does::Message).then(|| format!("message at {at} ms"));
-        Some((at, Action::Act { who: person(contact), does, chat: chat.map(group), text }))
+        Some((at, Deed { who: person(contact), does, chat: chat.map(group), text }))
     }
 }
 
@@ -363,7 +375,7 @@ mod tests {
     use super::*;
     use crate::world::{Act, Rules};
 
-    fn day(seed: u64) -> Vec<(u64, Action)> {
+    fn day(seed: u64) -> Vec<(u64, Deed)> {
         let population = Population::new(50, 4);
         Traffic::new(&population, seed, 0).take_while(|(at, _)| *at < DAY_MS).collect()
     }
@@ -386,7 +398,7 @@ mod tests {
         for (at, action) in day(7) {
             assert!(at >= last);
             last = at;
-            let Action::Act { who, does, chat, text } = &action else { unreachable!() };
+            let Deed { who, does, chat, text } = &action;
             let (chat, text) = (chat.as_deref(), text.as_deref());
             world.act(Act { who, does: *does, chat, text, session: None }, at / 1000).unwrap();
             assert!(population.has_contact(who));

@@ -72,6 +72,11 @@ impl MockWaha {
         self.stage.reset(scenario).await
     }
 
+    /// Stops the scenario between two of its steps; the world stays as it is.
+    pub async fn stop_playing(&self) {
+        self.stage.stop_playing().await;
+    }
+
     /// The engine, to drive it.
     pub fn engine(&self) -> &MockEngine {
         self.stage.mock()

@@ -117,7 +117,7 @@ async fn replay(args: &Args) -> Result<ExitCode> {
     bar.finish_and_clear();
     // What ends with the program is no part of the play.
     printer.end();
-    waha.engine().stop_playing().await;
+    waha.stop_playing().await;
     waha.gateway().shutdown(Duration::from_secs(10)).await;
     printer.finish()?;
     let took = started.elapsed();

@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
-use host_sdk::{ApiKey, SHUTDOWN_GRACE, SessionError, is_session_name};
+use host_sdk::{
+    ApiKey, SHUTDOWN_GRACE, SessionError, event_bus::DeliverySettings, is_session_name,
+};
 use mock_engine::{
     MockWaha, Scenario, Speed,
     scenario::{ENGINES, Session},
@@ -94,7 +96,9 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
         ));
     }
     let scenario = scenario(&args)?;
-    Runtime::new()?.block_on(serve(args, scenario, address, api_key))
+    // Mistakes are reported before the port is taken.
+    let delivery = args.webhooks.delivery();
+    Runtime::new()?.block_on(serve(args, scenario, address, api_key, delivery))
 }
 
 async fn serve(
@@ -102,13 +106,13 @@ async fn serve(
     scenario: Scenario,
     address: SocketAddr,
     api_key: Option<ApiKey>,
+    delivery: DeliverySettings,
 ) -> Result<ExitCode> {
     let mut signals = Signals::catch()?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("failed to listen on {address}"))?;
     let address = listener.local_addr()?;
-    let delivery = args.webhooks.delivery();
     let webhooks: Vec<String> =
         delivery.global_webhooks.iter().map(|webhook| webhook.url().to_owned()).collect();
     let mut builder = MockWaha::builder()
@@ -145,7 +149,7 @@ async fn serve(
         served = &mut serving => return Ok(served.map(|_| ExitCode::SUCCESS)?),
         () = signals.next() => {}
     }
-    waha.engine().stop_playing().await;
+    waha.stop_playing().await;
     let grace = SHUTDOWN_GRACE.as_secs();
     tracing::info!(
         "stops; what waits is delivered, for {grace} s at most, or until told once more"

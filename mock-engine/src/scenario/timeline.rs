@@ -3,7 +3,10 @@
 use std::{borrow::Cow, cmp::Reverse, collections::BinaryHeap, iter::Peekable};
 
 use super::{Action, Scenario};
-use crate::{delay::Delay, traffic::Traffic};
+use crate::{
+    delay::Delay,
+    traffic::{Deed, Traffic},
+};
 
 /// The steps of a scenario as they fall due. Without end where a step repeats without end.
 #[derive(Debug)]
@@ -70,11 +73,11 @@ impl<'a> Iterator for Timeline<'a> {
                 self.written()
             }
             _ => {
-                let (at, action) = self.traffic.as_mut()?.next()?;
+                let (at, Deed { who, does, chat, text }) = self.traffic.as_mut()?.next()?;
                 Some(Due {
                     at: Delay::from_millis(at),
                     session: None,
-                    action: Cow::Owned(action),
+                    action: Cow::Owned(Action::Act { who, does, chat, text }),
                     source: "[traffic]",
                 })
             }

@@ -19,8 +19,8 @@ fn wrong_usage_is_exit_code_2_and_a_failure_is_1() {
         (&["serve", "--session", "a/b"][..], 2),
         (&["serve", "--session", "a", "--session", "a"][..], 2),
         (&["serve", "--api-key", "sha512:12"][..], 2),
-        (&["serve", "--webhook-ca", "/nobody.pem"][..], 2),
-        (&["serve", "--webhook-events", "*"][..], 2),
+        (&["serve", "--listen", "127.0.0.1:0", "--webhook-ca", "/nobody.pem"][..], 2),
+        (&["serve", "--listen", "127.0.0.1:0", "--webhook-events", "*"][..], 2),
         (&["replay", "lively", "--speed", "-1"][..], 2),
         (&["frobnicate"][..], 2),
         (&["serve", "--scenario", "nobody.toml"][..], 1),
@@ -34,6 +34,22 @@ fn wrong_usage_is_exit_code_2_and_a_failure_is_1() {
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
         assert!(code == 0 || !stderr.is_empty(), "{arguments:?} says why");
+    }
+}
+
+#[test]
+fn a_wrong_option_is_reported_before_the_port_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let wrong: [(&[&str], &str); 2] = [
+        (&["--webhook-ca", "/nobody.pem"], "--webhook-ca:"),
+        (&["--webhook-events", "*"], "--webhook-events:"),
+    ];
+    for (option, reported) in wrong {
+        let output = run(&[&["serve", "--listen", &address], option].concat());
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(reported), "{stderr}");
     }
 }
 

@@ -320,5 +320,5 @@ async fn a_clock_that_is_faster_than_the_machine_leaves_everybody_their_turn() {
     let now = waha.engine().now_ms();
     waha.engine().contact("bob").types().await.unwrap();
     assert_eq!(waha.engine().now_ms(), now);
-    waha.engine().stop_playing().await;
+    waha.stop_playing().await;
 }
