@@ -7,6 +7,9 @@ mod sessions;
 mod openapi;
 pub mod websocket;
 
+pub(crate) mod browsers;
+pub(crate) mod connections;
+
 mod error;
 pub mod extract;
 mod key;

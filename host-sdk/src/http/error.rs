@@ -50,6 +50,13 @@ impl HttpError {
     }
 }
 
+impl HttpError {
+    /// The body, as text.
+    pub(crate) fn into_json(self) -> String {
+        self.body.to_string()
+    }
+}
+
 impl From<PluginError> for HttpError {
     fn from(error: PluginError) -> Self {
         Self::new(status_of(error.kind()), error.message())

@@ -1,0 +1,361 @@
+//! Which connections there are, what each is doing, and since when.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::ConnectionLimits;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// Waiting for a request's first byte.
+    Rest,
+    /// Receiving a request's head. A new connection begins here: it was opened to send a request.
+    Head,
+    /// A request is being answered.
+    Work,
+    /// It speaks another protocol, which has limits of its own.
+    Upgraded,
+    /// It was told to close, after its head took too long.
+    Late,
+    /// It was told to close.
+    Closing,
+}
+
+impl Phase {
+    const ALL: [Self; 6] =
+        [Self::Rest, Self::Head, Self::Work, Self::Upgraded, Self::Late, Self::Closing];
+}
+
+/// One connection's progress, as of [`Table::now`] in milliseconds. The connection's task writes it
+/// and the table's beat reads it, each field by itself: a value that is a beat old does no harm.
+#[derive(Debug)]
+pub(super) struct Watch {
+    number: u64,
+    address: IpAddr,
+    phase: AtomicU8,
+    /// Since when it has been in its phase.
+    since: AtomicU64,
+    /// Since when nothing could be written; 0 while writing goes on.
+    unread_since: AtomicU64,
+    close: Notify,
+}
+
+impl Watch {
+    fn phase(&self) -> Phase {
+        Phase::ALL[usize::from(self.phase.load(Relaxed))]
+    }
+
+    fn set(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    pub(super) fn read(&self, table: &Table) {
+        if self.phase() == Phase::Rest {
+            self.since.store(table.now(), Relaxed);
+            self.set(Phase::Head);
+        }
+    }
+
+    pub(super) fn request_began(&self) {
+        self.set(Phase::Work);
+    }
+
+    pub(super) fn upgraded(&self) {
+        self.set(Phase::Upgraded);
+    }
+
+    pub(super) fn answered(&self, table: &Table) {
+        if self.phase() == Phase::Work {
+            self.since.store(table.now(), Relaxed);
+            self.set(Phase::Rest);
+        }
+    }
+
+    pub(super) fn wrote(&self) {
+        self.unread_since.store(0, Relaxed);
+    }
+
+    pub(super) fn cannot_write(&self, table: &Table) {
+        let _ = self.unread_since.compare_exchange(0, table.now().max(1), Relaxed, Relaxed);
+    }
+
+    pub(super) fn is_late_with_its_head(&self) -> bool {
+        self.phase() == Phase::Late
+    }
+
+    /// Waits until the table closes the connection.
+    pub(super) async fn closed(&self) {
+        self.close.notified().await;
+    }
+
+    fn close(&self, phase: Phase) {
+        self.set(phase);
+        self.close.notify_one();
+    }
+
+    /// What has lasted too long by `now`, if anything.
+    fn overdue(&self, now: u64, limits: &ConnectionLimits) -> Option<Overdue> {
+        let over = |since: u64, limit: Duration| {
+            u128::from(now.saturating_sub(since)) > limit.as_millis()
+        };
+        let unread_since = self.unread_since.load(Relaxed);
+        if unread_since > 0 && over(unread_since, limits.unread) {
+            return Some(Overdue::Unread);
+        }
+        let since = self.since.load(Relaxed);
+        match self.phase() {
+            Phase::Rest if over(since, limits.idle) => Some(Overdue::Idle),
+            Phase::Head if over(since, limits.head) => Some(Overdue::Head),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Overdue {
+    Head,
+    Idle,
+    Unread,
+}
+
+/// There is no room for another connection.
+#[derive(Debug)]
+pub(super) struct Full;
+
+/// What became of connections, for `/metrics`.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionCounts {
+    pub(crate) open: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    /// Answered 503: all others were at work.
+    pub(crate) refused: AtomicU64,
+    /// Closed to make room for another one.
+    pub(crate) evicted: AtomicU64,
+    /// Answered 408: the head took too long.
+    pub(crate) late: AtomicU64,
+    /// Closed after a long rest.
+    pub(crate) idle: AtomicU64,
+    /// Closed because an answer was not read.
+    pub(crate) unread: AtomicU64,
+}
+
+/// All connections of one listener, oldest first. The accept loop adds them, a connection's end takes
+/// it out, and the beat goes through them; the lock is held for one of these at a time.
+#[derive(Debug)]
+pub(super) struct Table {
+    limits: ConnectionLimits,
+    counts: Arc<ConnectionCounts>,
+    /// Milliseconds since the table was made, a beat's length at a time.
+    now: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    connections: IndexMap<u64, Arc<Watch>>,
+    per_address: IndexMap<IpAddr, usize>,
+}
+
+impl Table {
+    pub(super) fn new(limits: ConnectionLimits, counts: Arc<ConnectionCounts>) -> Self {
+        Self { limits, counts, now: AtomicU64::new(1), inner: Mutex::default() }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Relaxed)
+    }
+
+    /// Takes a new connection in. Where there is no room, the one that has rested longest is closed.
+    pub(super) fn enter(&self, address: IpAddr) -> Result<Arc<Watch>, Full> {
+        let mut inner = self.inner.lock();
+        let of_address = inner.per_address.get(&address).copied().unwrap_or_default();
+        let made_room = if of_address >= self.limits.per_address {
+            self.evict(&inner, |watch| watch.address == address)
+        } else if inner.connections.len() >= self.limits.connections {
+            self.evict(&inner, |_| true)
+        } else {
+            true
+        };
+        if !made_room {
+            self.counts.refused.fetch_add(1, Relaxed);
+            return Err(Full);
+        }
+        inner.next += 1;
+        let watch = Arc::new(Watch {
+            number: inner.next,
+            address,
+            phase: AtomicU8::new(Phase::Head as u8),
+            since: AtomicU64::new(self.now()),
+            unread_since: AtomicU64::new(0),
+            close: Notify::new(),
+        });
+        inner.connections.insert(watch.number, watch.clone());
+        *inner.per_address.entry(address).or_default() += 1;
+        self.counts.accepted.fetch_add(1, Relaxed);
+        self.counts.open.fetch_add(1, Relaxed);
+        Ok(watch)
+    }
+
+    pub(super) fn leave(&self, watch: &Watch) {
+        let mut inner = self.inner.lock();
+        // In the order of their ages no longer, but the oldest is looked for by its time anyway.
+        if inner.connections.swap_remove(&watch.number).is_none() {
+            return;
+        }
+        self.counts.open.fetch_sub(1, Relaxed);
+        if let Some(count) = inner.per_address.get_mut(&watch.address) {
+            *count -= 1;
+            if *count == 0 {
+                inner.per_address.swap_remove(&watch.address);
+            }
+        }
+        // A crowd that has left gives its memory back.
+        let used = inner.connections.len();
+        if inner.connections.capacity() > 64 + 4 * used {
+            inner.connections.shrink_to(2 * used);
+            inner.per_address.shrink_to_fit();
+        }
+    }
+
+    /// Makes room; whether there was one at rest.
+    pub(super) fn evict_longest_at_rest(&self) -> bool {
+        self.evict(&self.inner.lock(), |_| true)
+    }
+
+    fn evict(&self, inner: &Inner, among: impl Fn(&Watch) -> bool) -> bool {
+        // A head that comes slowly is as good as a rest: an attack must not look busier than clients do.
+        let waiting = |watch: &&Arc<Watch>| {
+            matches!(watch.phase(), Phase::Rest | Phase::Head) && among(watch)
+        };
+        let candidates = inner.connections.values().filter(waiting);
+        let Some(longest) = candidates.min_by_key(|watch| watch.since.load(Relaxed)) else {
+            return false;
+        };
+        longest.close(Phase::Closing);
+        self.counts.evicted.fetch_add(1, Relaxed);
+        true
+    }
+
+    /// Moves the table's time on, and closes what has lasted too long.
+    pub(super) fn close_overdue(&self, beat: Duration) {
+        let beat = u64::try_from(beat.as_millis()).unwrap_or(u64::MAX);
+        let now = self.now.fetch_add(beat, Relaxed) + beat;
+        let inner = self.inner.lock();
+        for watch in inner.connections.values() {
+            let Some(overdue) = watch.overdue(now, &self.limits) else { continue };
+            let (phase, count) = match overdue {
+                Overdue::Head => (Phase::Late, &self.counts.late),
+                Overdue::Idle => (Phase::Closing, &self.counts.idle),
+                Overdue::Unread => (Phase::Closing, &self.counts.unread),
+            };
+            if !matches!(watch.phase(), Phase::Closing | Phase::Late) {
+                watch.close(phase);
+                count.fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, sync::atomic::Ordering::Relaxed, time::Duration};
+
+    use super::{ConnectionLimits, Phase, Table};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn table(connections: usize, per_address: usize) -> Table {
+        let limits = ConnectionLimits { connections, per_address, ..ConnectionLimits::default() };
+        Table::new(limits, std::sync::Arc::default())
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([127, 0, 0, last])
+    }
+
+    #[test]
+    fn the_longest_at_rest_makes_room_and_one_at_work_does_not() {
+        let table = table(2, 2);
+        let working = table.enter(address(1)).unwrap();
+        working.request_began();
+        table.close_overdue(SECOND);
+        let resting = table.enter(address(1)).unwrap();
+        resting.request_began();
+        resting.answered(&table);
+        table.close_overdue(SECOND);
+        let third = table.enter(address(2)).unwrap();
+        assert_eq!(resting.phase(), Phase::Closing);
+        table.leave(&resting);
+        third.request_began();
+        assert!(table.enter(address(3)).is_err());
+        assert_eq!(table.counts.refused.load(Relaxed), 1);
+        assert_eq!(table.counts.open.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn an_address_at_its_limit_makes_room_among_its_own() {
+        let table = table(10, 1);
+        let other = table.enter(address(1)).unwrap();
+        table.close_overdue(SECOND);
+        let own = table.enter(address(2)).unwrap();
+        let next = table.enter(address(2)).unwrap();
+        assert_eq!((other.phase(), own.phase()), (Phase::Head, Phase::Closing));
+        table.leave(&own);
+        next.request_began();
+        assert!(table.enter(address(2)).is_err());
+        assert!(table.enter(address(3)).is_ok());
+    }
+
+    #[test]
+    fn what_lasts_too_long_is_closed_each_by_its_own_limit() {
+        let table = table(10, 10);
+        let limits = table.limits;
+        let head = table.enter(address(1)).unwrap();
+        let rest = table.enter(address(1)).unwrap();
+        rest.request_began();
+        rest.answered(&table);
+        let unread = table.enter(address(1)).unwrap();
+        unread.request_began();
+        unread.cannot_write(&table);
+        let reading = table.enter(address(1)).unwrap();
+        reading.request_began();
+        reading.cannot_write(&table);
+        reading.wrote();
+        table.close_overdue(limits.head + SECOND);
+        assert_eq!((head.phase(), rest.phase()), (Phase::Late, Phase::Rest));
+        table.close_overdue(limits.unread);
+        assert_eq!((unread.phase(), reading.phase()), (Phase::Closing, Phase::Work));
+        table.close_overdue(limits.idle);
+        assert_eq!((rest.phase(), reading.phase()), (Phase::Closing, Phase::Work));
+        let counts = &table.counts;
+        let closed = [&counts.late, &counts.idle, &counts.unread].map(|count| count.load(Relaxed));
+        assert_eq!(closed, [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_request_s_first_byte_starts_the_time_of_its_head() {
+        let table = table(10, 10);
+        let watch = table.enter(address(1)).unwrap();
+        watch.request_began();
+        watch.answered(&table);
+        table.close_overdue(Duration::from_secs(60));
+        watch.read(&table);
+        table.close_overdue(Duration::from_secs(14));
+        assert_eq!(watch.phase(), Phase::Head);
+        table.close_overdue(Duration::from_secs(2));
+        assert_eq!(watch.phase(), Phase::Late);
+    }
+}
