@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use host_abi::PluginError;
 use host_delivery::{
     clock::{Clock, SystemClock},
@@ -34,11 +34,11 @@ use host_delivery::{
 };
 use indexmap::IndexMap;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::{net::TcpListener, runtime::Handle, time::Instant};
 
 use crate::{
     engine::{Engine, Me},
-    http::{ApiKey, router},
+    http::{Access, ApiKey, BrowserRules, ConnectionCounts, ConnectionLimits, Connections, router},
     plugins::{
         loader::{LoadedPlugin, PluginInfo},
         mounted::Mounted,
@@ -50,13 +50,17 @@ use crate::{
 /// How long a graceful shutdown may take.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
+/// The part of [`SHUTDOWN_GRACE`] that is kept for closing WebSockets once all is delivered.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// A WAHA-like server. Cheap to clone; clones are one gateway.
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
     sessions_at_start: Arc<[Arc<Session>]>,
     routes: Router,
-    api_key: Option<ApiKey>,
+    access: Access,
+    limits: ConnectionLimits,
 }
 
 /// What all parts of a gateway share.
@@ -66,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sessions: Sessions,
     pub(crate) started_ms: u64,
+    pub(crate) connections: Arc<ConnectionCounts>,
     version: String,
     engines: IndexMap<String, Arc<dyn Engine>>,
     /// What the gateway's author says of their own paths.
@@ -172,7 +177,7 @@ impl Gateway {
 
     /// The HTTP interface, for a server of your own.
     pub fn router(&self) -> Router {
-        router::build(&self.shared, self.routes.clone(), self.api_key.clone())
+        router::build(&self.shared, self.routes.clone(), Some(self.access.clone()))
     }
 
     /// The same without asking for the key, for calls from within this program.
@@ -191,48 +196,42 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Leftovers, ServeError> {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
-        if self.api_key.is_none() && !address.ip().is_loopback() {
+        if self.access.key.is_none() && !address.ip().is_loopback() {
             return Err(ServeError::NoApiKey(address));
         }
-        let listener = listener.tap_io(|connection| {
-            // Small answers must not wait for more; without it they only come later.
-            let _ = connection.set_nodelay(true);
-        });
-        let (stop, mut stopped) = tokio::sync::watch::channel(false);
-        let mut stopping = stopped.clone();
-        let until = async move {
-            let _ = stopping.wait_for(|stop| *stop).await;
+        let mut connections = Connections::new(self.limits, self.shared.connections.clone());
+        let router = self.router();
+        let failed = tokio::select! {
+            error = connections.accept(&listener, &router) => Some(error),
+            () = shutdown => None,
         };
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(until);
-        let server = tokio::spawn(server.into_future());
-        shutdown.await;
-        let _ = stop.send(true);
-        let _ = stopped.wait_for(|stop| *stop).await;
-        let leftovers = self.shutdown(SHUTDOWN_GRACE).await;
-        // Connections that are still open, websockets for example, do not hold up the end.
-        let abort = server.abort_handle();
-        let ended = tokio::time::timeout(Duration::from_millis(500), server).await;
-        abort.abort();
-        match ended {
-            Ok(Ok(Err(error))) => Err(ServeError::Listener(error)),
-            _ => Ok(leftovers),
+        drop(listener);
+        if let Some(error) = failed {
+            return Err(ServeError::Listener(error));
         }
+        let deadline = Instant::now() + SHUTDOWN_GRACE;
+        // WebSockets are told to close once all is delivered; what is left at the end is closed as it is.
+        let closed = tokio::time::timeout_at(deadline, connections.end());
+        let (leftovers, _) = tokio::join!(self.shutdown(SHUTDOWN_GRACE - GOODBYE), closed);
+        Ok(leftovers)
     }
 
-    /// Stops the sessions and the plugins, and delivers what waits; at most for `grace`.
+    /// Stops the sessions and the plugins, and delivers what waits; takes at most `grace`.
     pub async fn shutdown(&self, grace: Duration) -> Leftovers {
+        let deadline = Instant::now() + grace;
         let sessions = self.shared.sessions.all();
         let stopping = sessions.iter().map(|session| session.shut_down(Ending::Stop));
         let stop = async {
             futures_util::future::join_all(stopping).await;
             for plugin in &*self.shared.plugins() {
-                plugin.stop(grace).await;
+                plugin.stop(deadline.saturating_duration_since(Instant::now())).await;
             }
         };
-        if tokio::time::timeout(grace, stop).await.is_err() {
+        if tokio::time::timeout_at(deadline, stop).await.is_err() {
             tracing::warn!("sessions or plugins did not stop within {grace:?}");
         }
-        let leftovers = self.shared.bus.drain(grace).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let leftovers = self.shared.bus.drain(left).await;
         tracing::info!(?leftovers, "stopped");
         leftovers
     }
@@ -266,7 +265,8 @@ pub struct GatewayBuilder {
     plugin_configs: IndexMap<String, Value>,
     sessions: Vec<SessionSpec>,
     delivery: DeliverySettings,
-    api_key: Option<ApiKey>,
+    access: Access,
+    limits: ConnectionLimits,
     routes: Router,
     openapi: Value,
 }
@@ -347,7 +347,28 @@ impl GatewayBuilder {
     /// Asks callers for a key.
     #[must_use]
     pub fn api_key(mut self, key: ApiKey) -> Self {
-        self.api_key = Some(key);
+        self.access.key = Some(key);
+        self
+    }
+
+    /// Leaves these paths, and what is below them, open to callers without the key.
+    #[must_use]
+    pub fn open_paths(mut self, paths: impl IntoIterator<Item = String>) -> Self {
+        self.access.open_paths = paths.into_iter().collect();
+        self
+    }
+
+    /// Sets which pages may use the server from a browser.
+    #[must_use]
+    pub fn browsers(mut self, rules: BrowserRules) -> Self {
+        self.access.browsers = rules;
+        self
+    }
+
+    /// Bounds what clients' connections may take.
+    #[must_use]
+    pub fn connection_limits(mut self, limits: ConnectionLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -388,6 +409,7 @@ impl GatewayBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let shared = Arc::new(Shared {
             started_ms: clock.now_ms(),
+            connections: Arc::default(),
             bus: EventBus::new(clock.clone(), self.delivery),
             clock,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
@@ -415,8 +437,8 @@ impl GatewayBuilder {
                 at_start.push(session);
             }
         }
-        let (routes, api_key) = (self.routes, self.api_key);
-        Ok(Gateway { shared, sessions_at_start: at_start.into(), routes, api_key })
+        let (routes, access, limits) = (self.routes, self.access, self.limits);
+        Ok(Gateway { shared, sessions_at_start: at_start.into(), routes, access, limits })
     }
 }
 

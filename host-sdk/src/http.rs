@@ -7,14 +7,19 @@ mod sessions;
 mod openapi;
 pub mod websocket;
 
-pub(crate) mod browsers;
-pub(crate) mod connections;
-
+mod browsers;
+mod connections;
 mod error;
 pub mod extract;
 mod key;
 
 pub use self::{
+    browsers::{BrowserRuleError, BrowserRules},
+    connections::ConnectionLimits,
     error::HttpError,
     key::{ApiKey, ApiKeyError},
+};
+pub(crate) use self::{
+    connections::{ConnectionCounts, Connections},
+    key::Access,
 };

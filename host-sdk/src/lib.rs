@@ -28,7 +28,7 @@ pub use host_delivery::{
     egress, envelope, event_bus, lane, metrics, tls, webhook,
 };
 pub use http::{
-    ApiKey, ApiKeyError, HttpError,
+    ApiKey, ApiKeyError, BrowserRuleError, BrowserRules, ConnectionLimits, HttpError,
     extract::{self, BODY_LIMIT},
     websocket,
 };

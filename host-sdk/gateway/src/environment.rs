@@ -76,11 +76,7 @@ impl Environment {
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn parse<T: FromStr>(
-        &self,
-        name: &str,
-        expected: &str,
-    ) -> Result<Option<T>, SettingError> {
+    pub fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, SettingError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let problem = || format!("expected {expected}, found {text:?}");
         text.parse().map(Some).map_err(|_| SettingError::new(name, problem()))
@@ -110,9 +106,13 @@ mod tests {
 
     #[test]
     fn a_boolean_is_read_as_waha_reads_it() {
-        for (text, expected) in
-            [("True", Some(true)), ("1", Some(true)), ("false", Some(false)), ("0", Some(false)), (" ", None)]
-        {
+        for (text, expected) in [
+            ("True", Some(true)),
+            ("1", Some(true)),
+            ("false", Some(false)),
+            ("0", Some(false)),
+            (" ", None),
+        ] {
             assert_eq!(environment(&[("A", text)]).boolean("A"), Ok(expected), "{text:?}");
         }
         let error = environment(&[("WAHA_X", "yes")]).boolean("WAHA_X").unwrap_err();

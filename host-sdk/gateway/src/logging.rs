@@ -69,10 +69,7 @@ fn asked_level(environment: &Environment) -> Result<Option<String>, SettingError
     Err(SettingError::new(name, problem))
 }
 
-fn format(
-    flag: Option<LogFormat>,
-    environment: &Environment,
-) -> Result<LogFormat, SettingError> {
+fn format(flag: Option<LogFormat>, environment: &Environment) -> Result<LogFormat, SettingError> {
     let name = "WAHA_LOG_FORMAT";
     let format = match (flag, environment.text(name)) {
         (Some(format), _) => format,

@@ -82,13 +82,19 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
     (
         "Sessions",
         &[
-            honoured("WHATSAPP_START_SESSION", "sessions to start, separated by commas (`--session`)"),
+            honoured(
+                "WHATSAPP_START_SESSION",
+                "sessions to start, separated by commas (`--session`)",
+            ),
             honoured("WHATSAPP_RESTART_ALL_SESSIONS", "starts sessions that are stopped as well"),
             honoured("WAHA_WORKER_ID", "`worker.id` of `GET /api/server/status`"),
             honoured("WAHA_SESSION_CONFIG_IGNORE_STATUS", "default of `config.ignore.status`"),
             honoured("WAHA_SESSION_CONFIG_IGNORE_GROUPS", "default of `config.ignore.groups`"),
             honoured("WAHA_SESSION_CONFIG_IGNORE_CHANNELS", "default of `config.ignore.channels`"),
-            honoured("WAHA_SESSION_CONFIG_IGNORE_BROADCAST", "default of `config.ignore.broadcast`"),
+            honoured(
+                "WAHA_SESSION_CONFIG_IGNORE_BROADCAST",
+                "default of `config.ignore.broadcast`",
+            ),
             ignored("WHATSAPP_DEFAULT_SESSION_NAME", "name sessions with `WHATSAPP_START_SESSION`"),
             ignored("WAHA_AUTO_START_DELAY_SECONDS", "sessions start at once"),
             ignored("WAHA_WORKER_RESTART_SESSIONS", STORAGE),

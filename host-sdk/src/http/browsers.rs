@@ -50,10 +50,14 @@ pub struct BrowserRules {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BrowserRuleError {
     /// It is not a host name.
-    #[error("expected a host name without a port, such as waha.example.com or *.example.com, found {0:?}")]
+    #[error(
+        "expected a host name without a port, such as waha.example.com or *.example.com, found {0:?}"
+    )]
     Host(String),
     /// It is not an origin.
-    #[error("expected an origin such as https://app.example.com or http://localhost:5173, or *, found {0:?}")]
+    #[error(
+        "expected an origin such as https://app.example.com or http://localhost:5173, or *, found {0:?}"
+    )]
     Origin(String),
 }
 
@@ -70,7 +74,11 @@ impl BrowserRules {
         let hosts = hosts.into_iter().map(|host| {
             let bare = host.strip_prefix("*.").unwrap_or(&host);
             let is_name = bare.parse::<Authority>().is_ok_and(|it| it.as_str() == it.host());
-            if bare == "*" || is_name { Ok(host.to_ascii_lowercase()) } else { Err(BrowserRuleError::Host(host)) }
+            if bare == "*" || is_name {
+                Ok(host.to_ascii_lowercase())
+            } else {
+                Err(BrowserRuleError::Host(host))
+            }
         });
         let origins = origins.into_iter().map(|origin| {
             let bare = origin.trim_end_matches('/');
@@ -80,7 +88,10 @@ impl BrowserRules {
                 Err(BrowserRuleError::Origin(origin))
             }
         });
-        Ok(Self { hosts: hosts.collect::<Result<_, _>>()?, origins: origins.collect::<Result<_, _>>()? })
+        Ok(Self {
+            hosts: hosts.collect::<Result<_, _>>()?,
+            origins: origins.collect::<Result<_, _>>()?,
+        })
     }
 
     fn judge(&self, has_key: bool, request: &Said<'_>) -> Result<(), Refused> {
@@ -208,7 +219,8 @@ impl Browsers {
 
     /// The value of `Access-Control-Allow-Origin` for a request that was accepted.
     fn allowed_origin(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
-        let any = (self.has_key && self.rules.origins.is_empty()) || self.rules.allows_all_origins();
+        let any =
+            (self.has_key && self.rules.origins.is_empty()) || self.rules.allows_all_origins();
         if any { Some(HeaderValue::from_static("*")) } else { origin.cloned() }
     }
 }
@@ -290,11 +302,24 @@ mod tests {
             (&[("host", "10.0.0.1")], r#"Host("10.0.0.1")"#),
             (&[("host", "")], r#"Host("")"#),
             (&[("host", "localhost"), ("origin", "http://localhost:5173")], "accepted"),
-            (&[("host", "127.0.0.1"), ("origin", "http://localhost:5173"), ("sec-fetch-site", "cross-site")], "accepted"),
+            (
+                &[
+                    ("host", "127.0.0.1"),
+                    ("origin", "http://localhost:5173"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                "accepted",
+            ),
             (&[("host", "localhost"), ("origin", FOREIGN)], r#"Origin("https://evil.example")"#),
             (&[("host", "localhost"), ("origin", "null")], r#"Origin("null")"#),
-            (&[("host", "localhost"), ("origin", "http://localhost.evil.example")], r#"Origin("http://localhost.evil.example")"#),
-            (&[("host", "localhost"), ("origin", "http://localhost@evil.example")], r#"Origin("http://localhost@evil.example")"#),
+            (
+                &[("host", "localhost"), ("origin", "http://localhost.evil.example")],
+                r#"Origin("http://localhost.evil.example")"#,
+            ),
+            (
+                &[("host", "localhost"), ("origin", "http://localhost@evil.example")],
+                r#"Origin("http://localhost@evil.example")"#,
+            ),
             (&[("host", "localhost"), ("sec-fetch-site", "cross-site")], "CrossSite"),
             (&[("host", "localhost"), ("sec-fetch-site", "same-origin")], "accepted"),
             (&[("host", "localhost"), ("sec-fetch-site", "none")], "accepted"),
@@ -305,10 +330,11 @@ mod tests {
 
     #[test]
     fn a_server_with_a_key_accepts_all_unless_its_rules_name_some() {
-        let foreign = [("host", "evil.example"), ("origin", FOREIGN), ("sec-fetch-site", "cross-site")];
+        let foreign =
+            [("host", "other.example"), ("origin", FOREIGN), ("sec-fetch-site", "cross-site")];
         assert_eq!(judge(&BrowserRules::default(), true, &foreign), "accepted");
         let hosts = BrowserRules::parse(["waha.example".to_owned()], []).unwrap();
-        assert_eq!(judge(&hosts, true, &foreign), r#"Host("evil.example")"#);
+        assert_eq!(judge(&hosts, true, &foreign), r#"Host("other.example")"#);
         let origins = BrowserRules::parse([], ["https://app.example".to_owned()]).unwrap();
         assert_eq!(judge(&origins, true, &foreign), r#"Origin("https://evil.example")"#);
         assert_eq!(judge(&origins, true, &foreign[..1]), "accepted");
@@ -336,7 +362,9 @@ mod tests {
             assert_eq!(judge(&rules, false, &headers), expected, "{host} {origin}");
         }
         let all = BrowserRules::parse(list(&["*"]), list(&["*"])).unwrap();
-        for headers in [&[("host", "a"), ("origin", "null")][..], &[("sec-fetch-site", "cross-site")]] {
+        for headers in
+            [&[("host", "a"), ("origin", "null")][..], &[("sec-fetch-site", "cross-site")]]
+        {
             assert_eq!(judge(&all, false, headers), "accepted");
         }
     }

@@ -50,7 +50,7 @@ const RESERVED_DESCRIPTORS: usize = 64;
 /// |---|---|---|
 /// | `connections` | 4,096, and fewer where the process may open fewer files | the longest at rest is closed, else 503 |
 /// | `per_address` | 2,048 | the same, among those of that address |
-/// | `head_bytes` | 64 KiB, in up to 128 fields | 431 |
+/// | `head_bytes` | 64 KiB (twice that where it arrives at once), in up to 128 fields | 431 |
 /// | `head` | 15 s | 408 |
 /// | `idle` | 75 s | closed |
 /// | `unread` | 30 s | closed |
@@ -140,15 +140,21 @@ impl Connections {
         }
     }
 
-    /// Lets requests under way end and closes the connections at rest. What is left when this is
+    /// Lets requests under way end, closes the connections at rest, and waits for those that were upgraded. What is left when this is
     /// dropped is closed as it is.
     pub(crate) async fn end(self) {
         let Self { ending, mut tasks, table, .. } = self;
+        table.end();
         ending.send_replace(true);
         let mut beat = tokio::time::interval(BEAT);
+        let all_ended = async {
+            while tasks.join_next().await.is_some() {}
+            table.empty().await;
+        };
+        tokio::pin!(all_ended);
         loop {
             tokio::select! {
-                ended = tasks.join_next() => if ended.is_none() { return },
+                () = &mut all_ended => return,
                 _ = beat.tick() => table.close_overdue(BEAT),
             }
         }
@@ -219,7 +225,8 @@ fn within_descriptors(mut limits: ConnectionLimits) -> ConnectionLimits {
 
 /// Answers 503 as far as that is possible without waiting.
 fn refuse(tcp: &TcpStream) {
-    let _ = tcp.try_write(last_words(StatusCode::SERVICE_UNAVAILABLE, "too many connections").as_bytes());
+    let _ = tcp
+        .try_write(last_words(StatusCode::SERVICE_UNAVAILABLE, "too many connections").as_bytes());
 }
 
 /// An answer from outside of HTTP's machinery, after which the connection is closed.

@@ -21,9 +21,10 @@ use tokio::{sync::oneshot, task::AbortHandle};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
+    browsers::{self, Browsers},
     error::HttpError,
     extract::{BODY_LIMIT, read_body},
-    key::{self, ApiKey},
+    key::{self, Access},
     openapi, server, sessions,
 };
 use crate::{
@@ -36,8 +37,8 @@ use crate::{
 /// How long a request waits for its session to work.
 const SESSION_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The gateway's HTTP interface.
-pub(crate) fn build(shared: &Arc<Shared>, own: Router, api_key: Option<ApiKey>) -> Router {
+/// The gateway's HTTP interface; without `access`, for callers within this program.
+pub(crate) fn build(shared: &Arc<Shared>, own: Router, access: Option<Access>) -> Router {
     let mut paths: IndexMap<String, MethodRouter> = IndexMap::new();
     for (path, methods) in server::routes(shared).into_iter().chain(sessions::routes(shared)) {
         paths.insert(Place::new(path).path, methods);
@@ -61,14 +62,19 @@ pub(crate) fn build(shared: &Arc<Shared>, own: Router, api_key: Option<ApiKey>) 
         // WAHA's paths work with and without a slash at their end.
         router = router.route(&format!("{path}/"), methods.clone()).route(&path, methods);
     }
-    router
+    let mut router = router
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(api_key, key::require))
-        .layer(CatchPanicLayer::custom(|_| {
-            HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed").into_response()
-        }))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    if let Some(access) = access {
+        let browsers = Browsers::new(access.browsers.clone(), access.key.is_some());
+        router = router
+            .layer(middleware::from_fn_with_state(Arc::new(access), key::require))
+            .layer(middleware::from_fn_with_state(browsers, browsers::check));
+    }
+    router.layer(CatchPanicLayer::custom(|_| {
+        HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed").into_response()
+    }))
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> HttpError {

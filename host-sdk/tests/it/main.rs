@@ -4,6 +4,7 @@
 
 #[path = "../../delivery/tests/it/clock.rs"]
 mod clock;
+mod connections;
 mod engine;
 mod http;
 mod loader;

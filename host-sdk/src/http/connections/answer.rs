@@ -53,8 +53,7 @@ impl Budget {
 impl IntoResponse for Spent {
     fn into_response(self) -> Response {
         let message = "too many large answers are still being read by other clients";
-        let mut answer =
-            HttpError::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+        let mut answer = HttpError::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response();
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         answer
     }

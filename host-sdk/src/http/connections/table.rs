@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -107,9 +107,8 @@ impl Watch {
 
     /// What has lasted too long by `now`, if anything.
     fn overdue(&self, now: u64, limits: &ConnectionLimits) -> Option<Overdue> {
-        let over = |since: u64, limit: Duration| {
-            u128::from(now.saturating_sub(since)) > limit.as_millis()
-        };
+        let over =
+            |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) > limit.as_millis();
         let unread_since = self.unread_since.load(Relaxed);
         if unread_since > 0 && over(unread_since, limits.unread) {
             return Some(Overdue::Unread);
@@ -159,6 +158,9 @@ pub(super) struct Table {
     counts: Arc<ConnectionCounts>,
     /// Milliseconds since the table was made, a beat's length at a time.
     now: AtomicU64,
+    ending: AtomicBool,
+    /// Notified when the last connection has left.
+    emptied: Notify,
     inner: Mutex<Inner>,
 }
 
@@ -171,7 +173,14 @@ struct Inner {
 
 impl Table {
     pub(super) fn new(limits: ConnectionLimits, counts: Arc<ConnectionCounts>) -> Self {
-        Self { limits, counts, now: AtomicU64::new(1), inner: Mutex::default() }
+        Self {
+            limits,
+            counts,
+            now: AtomicU64::new(1),
+            ending: AtomicBool::new(false),
+            emptied: Notify::new(),
+            inner: Mutex::default(),
+        }
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -222,11 +231,40 @@ impl Table {
                 inner.per_address.swap_remove(&watch.address);
             }
         }
-        // A crowd that has left gives its memory back.
         let used = inner.connections.len();
+        if used == 0 {
+            self.emptied.notify_waiters();
+        }
+        // A crowd that has left gives its memory back.
         if inner.connections.capacity() > 64 + 4 * used {
             inner.connections.shrink_to(2 * used);
             inner.per_address.shrink_to_fit();
+        }
+    }
+
+    /// Whether a connection that is to be closed may wait for its client: not one that was closed to make
+    /// room or for not reading, nor one at rest when all are to end.
+    pub(super) fn may_linger(&self, watch: &Watch) -> bool {
+        match watch.phase() {
+            Phase::Closing => false,
+            Phase::Rest => !self.ending.load(Relaxed),
+            _ => true,
+        }
+    }
+
+    /// All connections are to end.
+    pub(super) fn end(&self) {
+        self.ending.store(true, Relaxed);
+    }
+
+    /// Waits until all connections have ended, those that were upgraded included.
+    pub(super) async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.inner.lock().connections.is_empty() {
+                return;
+            }
+            emptied.await;
         }
     }
 
