@@ -29,7 +29,8 @@ fn abi_stable_is_imported_in_the_interface_and_the_loader_alone() {
     let elsewhere: Vec<&String> = found
         .iter()
         .filter(|line| {
-            let allowed = ["abi/src/abi", "abi/src/lib.rs", "abi/src/plugin.rs", "src/plugins/loader"];
+            let allowed =
+                ["abi/src/abi", "abi/src/lib.rs", "abi/src/plugin.rs", "src/plugins/loader"];
             !allowed.iter().any(|place| line.starts_with(place))
         })
         .collect();
