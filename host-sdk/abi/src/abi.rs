@@ -15,7 +15,9 @@
     reason = "abi_stable's derives and sabi_trait generate such code"
 )]
 
+mod events;
 mod host_side;
+mod http;
 mod plugin_side;
 
 use std::fmt;
@@ -25,29 +27,9 @@ use abi_stable::{
     library::RootModule,
     package_version_strings, sabi_trait,
     sabi_types::VersionStrings,
-    std_types::{ROption, RResult, RSlice, RStr, RString, RVec, Tuple2},
+    std_types::{ROption, RResult, RSlice, RStr, RString, RVec},
 };
 use async_ffi::{FfiFuture, FutureExt};
-
-/// What an engine says of a participant, in the words of Baileys (`WAPresence`).
-#[repr(transparent)]
-#[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
-pub struct EngineStatus(pub u8);
-
-impl EngineStatus {
-    /// A word that this version does not know.
-    pub const UNKNOWN: Self = Self(0);
-    /// `available`.
-    pub const AVAILABLE: Self = Self(1);
-    /// `unavailable`.
-    pub const UNAVAILABLE: Self = Self(2);
-    /// `composing`.
-    pub const COMPOSING: Self = Self(3);
-    /// `recording`.
-    pub const RECORDING: Self = Self(4);
-    /// `paused`.
-    pub const PAUSED: Self = Self(5);
-}
 
 /// What kind of failure a [`PluginError`] is; the host answers each with one HTTP status.
 #[repr(transparent)]
@@ -90,318 +72,6 @@ impl StoreOp {
     pub const PUT: Self = Self(2);
     /// Removes a value and answers it.
     pub const DELETE: Self = Self(3);
-}
-
-/// One participant's news, borrowed from the engine for the length of a call.
-#[repr(C)]
-#[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PresenceUpdate<'a> {
-    participant: RStr<'a>,
-    status: EngineStatus,
-    last_seen: ROption<u64>,
-}
-
-impl<'a> PresenceUpdate<'a> {
-    /// News of `participant`, an engine's jid; `last_seen` in Unix seconds.
-    #[must_use]
-    pub fn new(participant: &'a str, status: EngineStatus, last_seen: Option<u64>) -> Self {
-        Self { participant: participant.into(), status, last_seen: last_seen.into() }
-    }
-
-    /// The participant, as the engine writes it.
-    #[must_use]
-    pub fn participant(&self) -> &'a str {
-        self.participant.as_str()
-    }
-
-    /// The participant's status.
-    #[must_use]
-    pub fn status(&self) -> EngineStatus {
-        self.status
-    }
-
-    /// When the participant was last online, in Unix seconds, if the engine says so.
-    #[must_use]
-    pub fn last_seen(&self) -> Option<u64> {
-        self.last_seen.into_option()
-    }
-}
-
-/// What a later emission in the same lane supersedes, for example a participant.
-#[repr(transparent)]
-#[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Key<'a>(RStr<'a>);
-
-impl<'a> Key<'a> {
-    /// The key called `name`.
-    #[must_use]
-    pub fn new(name: &'a str) -> Self {
-        Self(name.into())
-    }
-
-    /// The key's name.
-    #[must_use]
-    pub fn as_str(&self) -> &'a str {
-        self.0.as_str()
-    }
-}
-
-/// An event on its way to webhooks and websockets; authors of plugins write [`crate::Emission`].
-#[repr(C)]
-#[derive(StableAbi, Debug)]
-pub struct EmissionAbi<'a> {
-    pub(crate) session: RStr<'a>,
-    pub(crate) event: RStr<'a>,
-    pub(crate) lane: RStr<'a>,
-    pub(crate) keys: RSlice<'a, Key<'a>>,
-    pub(crate) payload: RVec<u8>,
-}
-
-impl<'a> EmissionAbi<'a> {
-    pub(crate) fn new(emission: crate::Emission<'a>) -> Self {
-        Self {
-            session: emission.session.into(),
-            event: emission.event.into(),
-            lane: emission.lane.into(),
-            keys: emission.keys.into(),
-            payload: emission.payload.into(),
-        }
-    }
-
-    /// The session that the event belongs to.
-    #[must_use]
-    pub fn session(&self) -> &'a str {
-        self.session.as_str()
-    }
-
-    /// The event's name, for example `session.status`.
-    #[must_use]
-    pub fn event(&self) -> &'a str {
-        self.event.as_str()
-    }
-
-    /// What must stay in order.
-    #[must_use]
-    pub fn lane(&self) -> &'a str {
-        self.lane.as_str()
-    }
-
-    /// What a later emission supersedes; none if this one must never be superseded.
-    #[must_use]
-    pub fn keys(&self) -> &'a [Key<'a>] {
-        self.keys.as_slice()
-    }
-
-    /// The payload, JSON.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-}
-
-/// A path that a plugin answers.
-#[repr(C)]
-#[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Route {
-    id: u16,
-    method: RStr<'static>,
-    path: RStr<'static>,
-}
-
-impl Route {
-    /// The route that comes back as [`Request::route`] `id`. `path` has its variables in braces, and
-    /// `{session}` is the host's: it is resolved, and checked to be working, before the plugin is asked.
-    #[must_use]
-    pub const fn new(id: u16, method: &'static str, path: &'static str) -> Self {
-        Self { id, method: RStr::from_str(method), path: RStr::from_str(path) }
-    }
-
-    /// The number by which a request names this route.
-    #[must_use]
-    pub const fn id(&self) -> u16 {
-        self.id
-    }
-
-    /// The HTTP method, in capitals.
-    #[must_use]
-    pub fn method(&self) -> &'static str {
-        self.method.as_str()
-    }
-
-    /// The path, its variables in braces.
-    #[must_use]
-    pub fn path(&self) -> &'static str {
-        self.path.as_str()
-    }
-}
-
-type Pairs = RVec<Tuple2<RString, RString>>;
-
-fn find(pairs: &Pairs, matches: impl Fn(&str) -> bool) -> Option<&str> {
-    pairs.iter().find(|pair| matches(&pair.0)).map(|pair| pair.1.as_str())
-}
-
-/// An HTTP request to one of the plugin's routes.
-#[repr(C)]
-#[derive(StableAbi, Clone, PartialEq, Eq, Debug)]
-pub struct Request {
-    route: u16,
-    session: RString,
-    params: RVec<RString>,
-    query: Pairs,
-    headers: Pairs,
-    body: RVec<u8>,
-}
-
-impl Request {
-    /// A request to route `route` for `session`, with nothing else in it.
-    #[must_use]
-    pub fn new(route: u16, session: impl Into<String>) -> Self {
-        Self {
-            route,
-            session: session.into().into(),
-            params: RVec::new(),
-            query: RVec::new(),
-            headers: RVec::new(),
-            body: RVec::new(),
-        }
-    }
-
-    /// Adds the next path variable, decoded.
-    #[must_use]
-    pub fn with_param(mut self, value: impl Into<String>) -> Self {
-        self.params.push(value.into().into());
-        self
-    }
-
-    /// Adds a query parameter, decoded.
-    #[must_use]
-    pub fn with_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.query.push(Tuple2(name.into().into(), value.into().into()));
-        self
-    }
-
-    /// Adds a header.
-    #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push(Tuple2(name.into().into(), value.into().into()));
-        self
-    }
-
-    /// Sets the body.
-    #[must_use]
-    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into().into();
-        self
-    }
-
-    /// The [`Route::id`] that was asked for.
-    #[must_use]
-    pub fn route(&self) -> u16 {
-        self.route
-    }
-
-    /// The session's name; empty where the route has no `{session}`.
-    #[must_use]
-    pub fn session(&self) -> &str {
-        &self.session
-    }
-
-    /// The path's variables without `{session}`, in the path's order, percent-decoded.
-    #[must_use]
-    pub fn param(&self, index: usize) -> Option<&str> {
-        self.params.get(index).map(RString::as_str)
-    }
-
-    /// The first query parameter called `name`, decoded.
-    #[must_use]
-    pub fn query(&self, name: &str) -> Option<&str> {
-        find(&self.query, |found| found == name)
-    }
-
-    /// The first header called `name`, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        find(&self.headers, |found| found.eq_ignore_ascii_case(name))
-    }
-
-    /// The body; empty if there was none.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-}
-
-/// The answer to a [`Request`].
-#[repr(C)]
-#[derive(StableAbi, Clone, PartialEq, Eq, Debug)]
-pub struct Response {
-    status: u16,
-    headers: Pairs,
-    body: RVec<u8>,
-}
-
-impl Response {
-    /// An answer with a status and nothing else.
-    #[must_use]
-    pub fn new(status: u16) -> Self {
-        Self { status, headers: RVec::new(), body: RVec::new() }
-    }
-
-    /// An answer with a JSON body.
-    #[must_use]
-    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self::new(status)
-            .with_header("content-type", "application/json; charset=utf-8")
-            .with_body(body)
-    }
-
-    /// Adds a header.
-    #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push(Tuple2(name.into().into(), value.into().into()));
-        self
-    }
-
-    /// Sets the body.
-    #[must_use]
-    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into().into();
-        self
-    }
-
-    /// The HTTP status code.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The headers, in order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().map(|pair| (pair.0.as_str(), pair.1.as_str()))
-    }
-
-    /// The body.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Gives the body away, without copying it out of the other side's memory.
-    #[must_use]
-    pub fn into_body(self) -> OwnedBody {
-        OwnedBody(self.body)
-    }
-}
-
-/// A body that stays where the side that wrote it put it.
-#[derive(Debug)]
-pub struct OwnedBody(RVec<u8>);
-
-impl AsRef<[u8]> for OwnedBody {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 /// Why a plugin, or the host that it asked, could not do something.
@@ -570,6 +240,12 @@ impl RootModule for PluginModule_Ref {
     const NAME: &'static str = "host_abi_plugin";
     const VERSION_STRINGS: VersionStrings = package_version_strings!();
 }
+
+#[doc(inline)]
+pub use events::{EmissionAbi, EngineStatus, Key, PresenceUpdate};
+
+#[doc(inline)]
+pub use http::{OwnedBody, Request, Response, Route};
 
 #[doc(hidden)]
 pub use plugin_side::{create, linked, manifest};

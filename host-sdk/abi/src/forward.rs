@@ -4,9 +4,13 @@
 //! first time that one of its instances is made. Spans are not forwarded; their events are.
 
 use std::{
+    any::Any,
     fmt::{Debug, Write as _},
     panic::PanicHookInfo,
-    sync::{OnceLock, PoisonError, RwLock, atomic::AtomicU64, atomic::Ordering},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tracing_core::{
@@ -16,12 +20,14 @@ use tracing_core::{
     subscriber::Interest,
 };
 
-use crate::{Host, Level, guard::panic_text};
+use crate::abi::{HostHandle, Level};
 
-static HOST: OnceLock<RwLock<Host>> = OnceLock::new();
+/// The host that this library logs to: the one of the instance that was created last. Instances write it,
+/// and whatever logs copies the handle out, so that no lock is held while the host writes.
+static HOST: OnceLock<RwLock<Arc<HostHandle>>> = OnceLock::new();
 
 /// Sends this library's log to `host` from now on.
-pub(crate) fn install(host: &Host) {
+pub(crate) fn install(host: &Arc<HostHandle>) {
     let mut first = false;
     let slot = HOST.get_or_init(|| {
         first = true;
@@ -38,10 +44,10 @@ pub(crate) fn install(host: &Host) {
 
 /// Writes a line to the host's log, if there is a host.
 pub(crate) fn write(level: Level, target: &str, message: &str) {
-    with_host(|host| host.log(level, target, message));
+    with_host(|host| host.log(level, target.into(), message.into()));
 }
 
-fn with_host<T>(ask: impl FnOnce(&Host) -> T) -> Option<T> {
+fn with_host<T>(ask: impl FnOnce(&HostHandle) -> T) -> Option<T> {
     let host = HOST.get()?.read().unwrap_or_else(PoisonError::into_inner).clone();
     Some(ask(&host))
 }
@@ -54,6 +60,13 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     write(Level(1), "panic", &line);
 }
 
+/// The text of a panic.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("the payload of the panic is not text")
+}
+
 struct Forward(AtomicU64);
 
 impl Subscriber for Forward {
@@ -63,7 +76,8 @@ impl Subscriber for Forward {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        with_host(|host| host.log_enabled(level(metadata), metadata.target())).unwrap_or(false)
+        with_host(|host| host.log_enabled(level(metadata), metadata.target().into()))
+            .unwrap_or(false)
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

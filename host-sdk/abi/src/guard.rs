@@ -17,9 +17,8 @@ use std::{
 };
 
 use crate::{
-    ErrorKind, Level, PluginError,
-    abi::{FfiReply, FfiResult, cross, cross_async},
-    forward,
+    abi::{ErrorKind, FfiReply, FfiResult, Level, PluginError, cross, cross_async},
+    forward::{self, panic_text},
 };
 
 /// Runs `call`; a panic in it is an error of kind [`ErrorKind::PANIC`] that names `entry`.
@@ -102,14 +101,6 @@ impl<T, F: Future<Output = Result<T, PluginError>>> Future for Guarded<F> {
             }
         }
     }
-}
-
-/// The text of a panic.
-#[must_use]
-pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic whose payload is no text")
 }
 
 fn caught(panic: Box<dyn Any + Send>, entry: &str) -> PluginError {

@@ -3,8 +3,7 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use crate::{
-    Key, Level, PluginError,
-    abi::{EmissionAbi, HostHandle, StoreOp, cross_async},
+    abi::{EmissionAbi, HostHandle, Key, Level, PluginError, StoreOp, cross_async},
     forward,
     guard::guard_async,
 };
@@ -37,6 +36,11 @@ impl Host {
     #[must_use]
     pub fn new(handle: HostHandle) -> Self {
         Self(Arc::new(handle))
+    }
+
+    /// The handle, for the library's log.
+    pub(crate) fn handle(&self) -> &Arc<HostHandle> {
+        &self.0
     }
 
     /// The host's time, in Unix milliseconds.
@@ -134,14 +138,6 @@ impl Host {
     ) -> impl Future<Output = Result<Option<Vec<u8>>, PluginError>> + Send + 'static + use<> {
         let reply = self.0.store(op, key.into(), value.into());
         async move { reply.await.into_result().map(|value| value.into_option().map(Vec::from)) }
-    }
-
-    pub(crate) fn log_enabled(&self, level: Level, target: &str) -> bool {
-        self.0.log_enabled(level, target.into())
-    }
-
-    pub(crate) fn log(&self, level: Level, target: &str, message: &str) {
-        self.0.log(level, target.into(), message.into());
     }
 }
 

@@ -8,7 +8,9 @@ use std::{env, fs, path::Path};
 
 const MODULES: &[&str] = &[
     "abi.rs",
+    "abi/events.rs",
     "abi/host_side.rs",
+    "abi/http.rs",
     "abi/plugin_side.rs",
     "forward.rs",
     "guard.rs",

@@ -60,7 +60,7 @@ pub fn create<P: Plugin>(
     restore: ROption<Snapshot>,
 ) -> FfiResult<InstanceHandle> {
     let host = Host::new(host);
-    forward::install(&host);
+    forward::install(host.handle());
     create_with::<P>(host, config, restore)
 }
 

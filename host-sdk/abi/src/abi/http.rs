@@ -1,0 +1,211 @@
+//! Routes, requests and responses.
+
+use abi_stable::{
+    StableAbi,
+    std_types::{RStr, RString, RVec, Tuple2},
+};
+
+/// A path that a plugin answers.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    id: u16,
+    method: RStr<'static>,
+    path: RStr<'static>,
+}
+
+impl Route {
+    /// The route that comes back as [`Request::route`] `id`. `path` has its variables in braces, and
+    /// `{session}` is the host's: it is resolved, and checked to be working, before the plugin is asked.
+    #[must_use]
+    pub const fn new(id: u16, method: &'static str, path: &'static str) -> Self {
+        Self { id, method: RStr::from_str(method), path: RStr::from_str(path) }
+    }
+
+    /// The number by which a request names this route.
+    #[must_use]
+    pub const fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// The HTTP method, in capitals.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        self.method.as_str()
+    }
+
+    /// The path, its variables in braces.
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        self.path.as_str()
+    }
+}
+
+type Pairs = RVec<Tuple2<RString, RString>>;
+
+fn find(pairs: &Pairs, matches: impl Fn(&str) -> bool) -> Option<&str> {
+    pairs.iter().find(|pair| matches(&pair.0)).map(|pair| pair.1.as_str())
+}
+
+/// An HTTP request to one of the plugin's routes.
+#[repr(C)]
+#[derive(StableAbi, Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    route: u16,
+    session: RString,
+    params: RVec<RString>,
+    query: Pairs,
+    headers: Pairs,
+    body: RVec<u8>,
+}
+
+impl Request {
+    /// A request to route `route` for `session`, with nothing else in it.
+    #[must_use]
+    pub fn new(route: u16, session: impl Into<String>) -> Self {
+        Self {
+            route,
+            session: session.into().into(),
+            params: RVec::new(),
+            query: RVec::new(),
+            headers: RVec::new(),
+            body: RVec::new(),
+        }
+    }
+
+    /// Adds the next path variable, decoded.
+    #[must_use]
+    pub fn with_param(mut self, value: impl Into<String>) -> Self {
+        self.params.push(value.into().into());
+        self
+    }
+
+    /// Adds a query parameter, decoded.
+    #[must_use]
+    pub fn with_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push(Tuple2(name.into().into(), value.into().into()));
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push(Tuple2(name.into().into(), value.into().into()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into().into();
+        self
+    }
+
+    /// The [`Route::id`] that was asked for.
+    #[must_use]
+    pub fn route(&self) -> u16 {
+        self.route
+    }
+
+    /// The session's name; empty where the route has no `{session}`.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// The path's variables without `{session}`, in the path's order, percent-decoded.
+    #[must_use]
+    pub fn param(&self, index: usize) -> Option<&str> {
+        self.params.get(index).map(RString::as_str)
+    }
+
+    /// The first query parameter called `name`, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&str> {
+        find(&self.query, |found| found == name)
+    }
+
+    /// The first header called `name`, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        find(&self.headers, |found| found.eq_ignore_ascii_case(name))
+    }
+
+    /// The body; empty if there was none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// The answer to a [`Request`].
+#[repr(C)]
+#[derive(StableAbi, Clone, PartialEq, Eq, Debug)]
+pub struct Response {
+    status: u16,
+    headers: Pairs,
+    body: RVec<u8>,
+}
+
+impl Response {
+    /// An answer with a status and nothing else.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: RVec::new(), body: RVec::new() }
+    }
+
+    /// An answer with a JSON body.
+    #[must_use]
+    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::new(status)
+            .with_header("content-type", "application/json; charset=utf-8")
+            .with_body(body)
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push(Tuple2(name.into().into(), value.into().into()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into().into();
+        self
+    }
+
+    /// The HTTP status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|pair| (pair.0.as_str(), pair.1.as_str()))
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Gives the body away, without copying it out of the other side's memory.
+    #[must_use]
+    pub fn into_body(self) -> OwnedBody {
+        OwnedBody(self.body)
+    }
+}
+
+/// A body that stays where the side that wrote it put it.
+#[derive(Debug)]
+pub struct OwnedBody(RVec<u8>);
+
+impl AsRef<[u8]> for OwnedBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
