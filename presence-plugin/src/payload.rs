@@ -59,12 +59,6 @@ pub fn chat(listing: &Listing) -> Vec<u8> {
     out
 }
 
-/// A chat of which nothing is known.
-#[must_use]
-pub fn no_news(chat: &Jid<'_>) -> Vec<u8> {
-    format!(r#"{{"id":"{chat}","presences":[]}}"#).into_bytes()
-}
-
 /// The news of one event, and the outward ids that an emission is filed under.
 #[derive(Debug)]
 pub struct News {

@@ -67,15 +67,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// Offline, since `last_seen` if that is a time: Unix seconds, 1 or more. Times after the year
-    /// 2106, beyond 32 bits, become the last one that fits.
+    /// Offline, since `last_seen` if that is a plausible number of Unix seconds: 1 to 4,294,967,295, which is
+    /// in the year 2106. Any other number, such as one of milliseconds, is unknown and never changed into
+    /// a plausible one.
     #[must_use]
     pub fn offline(last_seen: Option<u64>) -> Self {
-        let clamp = |seconds| u32::try_from(seconds).unwrap_or(u32::MAX);
-        Self {
-            presence: Presence::Offline,
-            last_seen: last_seen.map(clamp).and_then(NonZeroU32::new),
-        }
+        let plausible = |seconds| u32::try_from(seconds).ok().and_then(NonZeroU32::new);
+        Self { presence: Presence::Offline, last_seen: last_seen.and_then(plausible) }
     }
 
     /// A presence without a last-seen.
@@ -108,10 +106,16 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_no_last_seen_and_far_future_is_clamped() {
-        assert_eq!(Record::offline(Some(0)).last_seen, None);
-        assert_eq!(Record::offline(Some(1)).last_seen, NonZeroU32::new(1));
-        assert_eq!(Record::offline(Some(u64::MAX)).last_seen, NonZeroU32::new(u32::MAX));
+    fn a_last_seen_that_is_not_a_plausible_number_of_seconds_is_unknown() {
+        let last_seen = |seconds| Record::offline(Some(seconds)).last_seen.map(u32::from);
+        let last = u64::from(u32::MAX);
+        for plausible in [1, 1_686_719_326, last] {
+            assert_eq!(last_seen(plausible).map(u64::from), Some(plausible));
+        }
+        // Milliseconds, microseconds, and numbers that 32 bits would wrap to a plausible one.
+        for other in [0, last + 1, last + 1_686_719_327, 1_686_719_326_000, u64::MAX] {
+            assert_eq!(last_seen(other), None, "{other}");
+        }
     }
 
     #[test]

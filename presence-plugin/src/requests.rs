@@ -1,5 +1,6 @@
 //! The endpoints. <https://waha.devlike.pro/docs/how-to/presence/#endpoints>
 
+mod etag;
 mod get_all;
 mod get_chat;
 mod set;
@@ -31,7 +32,7 @@ pub(crate) async fn answer(
 ) -> Result<Response, PluginError> {
     let session = context.session(request.session());
     match request.route() {
-        GET_ALL => Ok(get_all::answer(&session)),
+        GET_ALL => Ok(get_all::answer(&session, &request)),
         GET_CHAT => get_chat::answer(&context, &session, &request).await,
         SUBSCRIBE => subscribe::answer(&context, &session, &request).await,
         SET => set::answer(&context, &request).await,

@@ -1,8 +1,11 @@
 //! A session: what is known of it, its connection to WhatsApp, and what is in flight on that.
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    hash::{BuildHasher, RandomState},
+    pin::pin,
+    sync::Arc,
+};
 
-use foldhash::fast::RandomState;
 use host_abi::{ErrorKind, PluginError};
 use indexmap::IndexMap;
 use parking_lot::{Mutex, RwLock};
@@ -23,6 +26,8 @@ const MAX_FLIGHTS: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) name: String,
+    /// A random number that no other session has, of this process or of another.
+    pub(crate) nonce: u64,
     pub(crate) known: RwLock<Known>,
 }
 
@@ -36,7 +41,10 @@ pub(crate) struct Known {
 
 impl Session {
     pub(crate) fn new(name: String, state: State) -> Self {
-        Self { name, known: RwLock::new(Known { state, connection: Connection::default() }) }
+        // The standard library seeds its hashers from the operating system.
+        let nonce = RandomState::new().hash_one(&name);
+        let known = Known { state, connection: Connection::default() };
+        Self { name, nonce, known: RwLock::new(known) }
     }
 }
 
@@ -46,7 +54,7 @@ pub(crate) struct Connection {
     /// Cancelled, under the session's lock, when the next connection takes its place.
     over: CancellationToken,
     /// The subscriptions in flight, by the outward id of the chat.
-    flights: IndexMap<String, Arc<Flight>, RandomState>,
+    flights: IndexMap<String, Arc<Flight>, foldhash::fast::RandomState>,
 }
 
 impl Connection {

@@ -56,11 +56,14 @@ pub struct State {
     names: Names,
     rows: usize,
     limits: Limits,
+    version: u64,
 }
 
 #[derive(Debug, Default)]
 struct Chat {
     roster: Roster,
+    /// The state's version when the chat last changed.
+    version: u64,
     /// A request has subscribed to it at some time.
     wanted: bool,
     /// The engine has accepted a subscription since the connection was opened.
@@ -69,36 +72,47 @@ struct Chat {
 
 impl State {
     /// An empty state that will remember no more than `limits`.
+    ///
+    /// # Panics
+    ///
+    /// When [`Limits::participants`] is above [`Limits::MOST_PARTICIPANTS`].
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        assert!(limits.participants <= Limits::MOST_PARTICIPANTS, "too many participants per chat");
         Self { limits, ..Self::default() }
     }
 
     /// Takes news of a chat. What does not fit the limits is removed from `updates`, and the number
     /// of those is returned.
     pub fn apply(&mut self, chat: &Jid<'_>, updates: &mut Vec<Update<'_>>) -> usize {
-        let (before, chats) = (updates.len(), self.chats.len());
+        let (before, chats, version) = (updates.len(), self.chats.len(), self.version);
         let Ok(index) = self.chat_index(chat) else {
             updates.clear();
             return before;
         };
         let chat = &mut self.chats[index];
         let (names, rows, limits) = (&mut self.names, &mut self.rows, &self.limits);
+        let mut changed = false;
         updates.retain(|(jid, record)| {
             if let Some(row) = names.find(jid).and_then(|id| chat.roster.find_mut(id)) {
-                row.set(*record);
+                changed |= row.set(*record);
                 return true;
             }
             let fits = chat.roster.len() < limits.participants && *rows < limits.rows;
             if fits {
                 chat.roster.push(names.pack(jid), *record);
                 *rows += 1;
+                changed = true;
             }
             fits
         });
-        if updates.is_empty() {
-            // A chat of which all was refused is as unknown as before.
+        if changed {
+            self.version += 1;
+            chat.version = self.version;
+        } else if updates.is_empty() {
+            // A new chat whose updates were all refused stays unknown.
             self.chats.truncate(chats);
+            self.version = version;
         }
         before - updates.len()
     }
@@ -108,6 +122,19 @@ impl State {
     pub fn record(&self, chat: &Jid<'_>, participant: &Jid<'_>) -> Option<Record> {
         let participant = self.names.find(participant)?;
         self.chat(chat)?.roster.find(participant).map(|row| row.record())
+    }
+
+    /// A number that grows exactly when [`State::list_all`] changes.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The version at which [`State::list_chat`] last changed, which no two chats share; `None` if the
+    /// chat is not known.
+    #[must_use]
+    pub fn chat_version(&self, chat: &Jid<'_>) -> Option<u64> {
+        self.chat(chat).map(|chat| chat.version)
     }
 
     /// A copy of one chat; none if the chat is not known.
@@ -190,7 +217,9 @@ impl State {
         if self.chats.len() >= self.limits.chats {
             return Err(Full(self.limits.chats));
         }
-        Ok(self.chats.insert_full(self.names.pack(chat), Chat::default()).0)
+        self.version += 1;
+        let new = Chat { version: self.version, ..Chat::default() };
+        Ok(self.chats.insert_full(self.names.pack(chat), new).0)
     }
 }
 

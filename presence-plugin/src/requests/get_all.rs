@@ -2,13 +2,20 @@
 //!
 //! <https://waha.devlike.pro/docs/how-to/presence/#get-all-presence>
 
-use host_abi::Response;
+use host_abi::{Request, Response};
 
+use super::etag::ETag;
 use crate::{payload, session::Session};
 
 /// Lists all chats that are subscribed or known from events.
-pub(super) fn answer(session: &Session) -> Response {
+pub(super) fn answer(session: &Session, request: &Request) -> Response {
+    let known = session.known.read();
+    let tag = ETag::of_all(session, known.state.version());
+    if tag.is_known_to(request) {
+        return tag.not_modified();
+    }
+    let listing = known.state.list_all();
     // The lock is held for the copy only, not while that is written as JSON.
-    let listing = session.known.read().state.list_all();
-    Response::json(200, payload::all(&listing))
+    drop(known);
+    tag.on(payload::all(&listing))
 }

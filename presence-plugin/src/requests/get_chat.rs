@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use host_abi::{PluginError, Request, Response};
+use host_abi::{ErrorKind, PluginError, Request, Response};
 
-use super::chat_of;
+use super::{chat_of, etag::ETag};
 use crate::{context::Context, payload, session::Session, subscriptions};
 
 /// Shows what is known of one chat. The first request subscribes to it and waits briefly for the first
@@ -18,7 +18,16 @@ pub(super) async fn answer(
 ) -> Result<Response, PluginError> {
     let chat = chat_of(request)?;
     subscriptions::subscribe_for_news(context, session, &chat).await?;
-    let listing = session.known.read().state.list_chat(&chat);
-    let body = listing.as_ref().map_or_else(|| payload::no_news(&chat), payload::chat);
-    Ok(Response::json(200, body))
+    let known = session.known.read();
+    // A subscription adds the chat, and no chat is ever removed.
+    let version = known.state.chat_version(&chat).ok_or_else(|| {
+        PluginError::new(ErrorKind::INTERNAL, format!("{chat} is subscribed but not known"))
+    })?;
+    let tag = ETag::of_chat(session, version);
+    if tag.is_known_to(request) {
+        return Ok(tag.not_modified());
+    }
+    let listing = known.state.list_chat(&chat).unwrap_or_default();
+    drop(known);
+    Ok(tag.on(payload::chat(&listing)))
 }

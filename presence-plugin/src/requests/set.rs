@@ -16,7 +16,7 @@ use crate::{context::Context, dialect::noweb::Call, jid::Jid, presence::Presence
 #[serde(rename_all = "camelCase")]
 struct SessionPresence {
     presence: String,
-    /// `null` is the same as nothing.
+    /// `null` and an empty text mean that there is none, as WAHA's validators take them.
     chat_id: Option<String>,
 }
 
@@ -28,7 +28,8 @@ pub(super) async fn answer(context: &Context, request: &Request) -> Result<Respo
     }
     let body = SessionPresence::deserialize(body).map_err(|error| malformed(&error))?;
     let presence = Presence::from_word(&body.presence).ok_or_else(|| unknown(&body.presence))?;
-    let chat = match (body.chat_id.as_deref(), presence.is_of_chat()) {
+    let chat_id = body.chat_id.as_deref().filter(|id| !id.is_empty());
+    let chat = match (chat_id, presence.is_of_chat()) {
         (None, false) => None,
         (Some(chat), true) => Some(parse_chat(chat)?),
         (None, true) => return Ok(detail(&format!("'{presence}' needs a chatId"))),

@@ -76,6 +76,8 @@ impl Listing {
 fn resolve<'a>(id: PackedId, names: &mut slice::Iter<'a, Arc<str>>) -> Id<'a> {
     match id.unpack() {
         Unpacked::Number(number, server) => Id::Number(number, server),
-        Unpacked::Name(_) => Id::Name(names.next().map_or("", |name| name)),
+        Unpacked::Name(_) => {
+            Id::Name(names.next().expect("a listing has the name of each id that is one"))
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Names {
     pub(super) fn outward(&self, id: PackedId) -> String {
         match id.unpack() {
             Unpacked::Number(number, server) => format!("{number}{}", server.suffix()),
-            Unpacked::Name(place) => self.0.get_index(place).map_or("", |name| name).to_owned(),
+            Unpacked::Name(place) => self.0[place].to_string(),
         }
     }
 

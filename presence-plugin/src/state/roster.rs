@@ -75,7 +75,7 @@ impl Index {
             slot = self.after(slot);
         }
         // The limit on participants keeps places below what a slot can hold.
-        self.0[slot] = u16::try_from(place + 1).unwrap_or(0);
+        self.0[slot] = u16::try_from(place + 1).expect("a chat has up to 65,534 participants");
     }
 
     fn find(&self, id: PackedId, rows: &[Row]) -> Option<usize> {
@@ -92,7 +92,7 @@ impl Index {
     fn home(&self, id: PackedId) -> usize {
         // The length is a power of two: its logarithm is how many of the upper bits matter.
         let slot = id.scattered() >> (u64::BITS - self.0.len().ilog2());
-        usize::try_from(slot).unwrap_or(0)
+        usize::try_from(slot).expect("a slot is below the length")
     }
 
     fn after(&self, slot: usize) -> usize {

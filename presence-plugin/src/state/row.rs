@@ -38,7 +38,7 @@ impl PackedId {
             0 => Unpacked::Number(value, Server::Contact),
             1 => Unpacked::Number(value, Server::Lid),
             2 => Unpacked::Number(value, Server::Group),
-            _ => Unpacked::Name(usize::try_from(value).unwrap_or(usize::MAX)),
+            _ => Unpacked::Name(usize::try_from(value).expect("it was made from a usize")),
         }
     }
 
@@ -71,8 +71,11 @@ impl Row {
         Self { id, last_seen: record.last_seen, presence: record.presence }
     }
 
-    pub(super) fn set(&mut self, record: Record) {
+    /// Replaces the record; returns whether the new one differs.
+    pub(super) fn set(&mut self, record: Record) -> bool {
+        let differs = self.record() != record;
         *self = Self::new(self.id, record);
+        differs
     }
 
     pub(super) fn record(&self) -> Record {

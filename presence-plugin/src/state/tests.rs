@@ -118,8 +118,7 @@ fn teach(model: &mut Model, (chat, updates): &Event) {
     let chat = model.entry(chat.clone()).or_default();
     for (participant, presence, last_seen) in updates {
         let known = (*presence == Presence::Offline).then_some(*last_seen).flatten();
-        let seconds = known.filter(|last| *last > 0).map(|last| last.min(u32::MAX.into()));
-        let seconds = seconds.map(|last| u32::try_from(last).unwrap());
+        let seconds = known.filter(|last| *last > 0).and_then(|last| u32::try_from(last).ok());
         chat.insert(participant.clone(), (*presence, seconds));
     }
 }

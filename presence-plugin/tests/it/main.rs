@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what a test sets up it may unwrap, in its helpers too")]
 
 mod desk;
+mod etag;
 mod events;
 mod laws;
 mod openapi;

@@ -43,7 +43,7 @@ fn a_subscribed_chat_without_news_is_listed_empty() {
 fn answers_are_json_and_say_so() {
     let desk = Desk::new();
     let response = desk.try_call(chat_request(GET_CHAT, "777")).unwrap();
-    let headers: Vec<_> = response.headers().collect();
+    let headers: Vec<_> = response.headers().filter(|(name, _)| *name != "etag").collect();
     assert_eq!(headers, [("content-type", "application/json; charset=utf-8")]);
 }
 

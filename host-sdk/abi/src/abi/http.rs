@@ -131,6 +131,12 @@ impl Request {
         find(&self.headers, |found| found.eq_ignore_ascii_case(name))
     }
 
+    /// The values of all headers called `name`, in any case, in order.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.headers.iter().filter(move |pair| pair.0.eq_ignore_ascii_case(name));
+        named.map(|pair| pair.1.as_str())
+    }
+
     /// The body; empty if there was none.
     #[must_use]
     pub fn body(&self) -> &[u8] {
