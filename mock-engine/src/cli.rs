@@ -1,8 +1,6 @@
-//! The commands, one a file.
+//! The commands, one per file.
 
 mod check;
-mod fuzz;
-mod load;
 mod record;
 mod replay;
 mod scenario;
@@ -21,23 +19,23 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-/// A WAHA presence API without a phone: a small WhatsApp that behaves, on a clock that you hold.
+/// A WAHA presence API without a phone: a simulated WhatsApp on a clock that you control.
 #[derive(Parser)]
 #[command(
     version,
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Examples:
-  mock-engine serve                              a server on port 3000 that plays a lively scenario
+  mock-engine serve                              start a server on port 3000 with a lively scenario
   mock-engine serve --webhook http://localhost:8080/
-  mock-engine scenario list                      the scenarios that come with it
-  mock-engine check my-scenario.toml             is it right?
-  mock-engine replay my-scenario.toml            what happens in it, without a server
+  mock-engine scenario list                      list the built-in scenarios
+  mock-engine check my-scenario.toml             check a scenario
+  mock-engine replay my-scenario.toml            print what happens, without a server
 
-Exit codes: 0 all is well, 1 a failure, 2 wrong usage."
+Exit codes: 0 success, 1 failure, 2 invalid usage."
 )]
 struct Cli {
-    /// How log lines look; they go to standard error, RUST_LOG says which
+    /// Format of the log on standard error; RUST_LOG sets the filter
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
 
@@ -54,15 +52,13 @@ enum Command {
     Scenario(scenario::Args),
     Record(record::Args),
     Scrub(scrub::Args),
-    Load(load::Args),
-    Fuzz(fuzz::Args),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// For people.
+    /// Human-readable lines.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -79,15 +75,13 @@ pub(crate) fn run() -> ExitCode {
         Command::Scenario(args) => scenario::run(args),
         Command::Record(args) => record::run(&args),
         Command::Scrub(args) => scrub::run(&args),
-        Command::Load(args) => load::run(&args),
-        Command::Fuzz(args) => fuzz::run(&args),
     };
     match done {
         Ok(code) => code,
-        // Whoever read our output has gone, as `head` does.
+        // The reader of our output has exited, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error may be gone too, and then there is nobody to tell.
+            // Standard error may be closed too.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
@@ -114,12 +108,12 @@ fn log(format: LogFormat, level: &str) {
     }
 }
 
-/// Fails when the file has something in it, unless it is to be written over.
+/// Fails when the file exists and is not empty, unless `force` is set.
 fn refuse_to_overwrite(file: &Path, force: bool) -> Result<()> {
     let taken = std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.len() > 0);
     if taken && !force {
         let name = file.display();
-        bail!("{name} is there already; name another file, or write over it with --force");
+        bail!("{name} already exists; choose another file, or overwrite it with --force");
     }
     Ok(())
 }

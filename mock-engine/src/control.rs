@@ -95,7 +95,7 @@ async fn body(request: Request) -> Result<Value, HttpError> {
         return Ok(Value::Null);
     }
     serde_json::from_slice(&bytes)
-        .map_err(|error| HttpError::bad_request(format!("the body is no JSON: {error}")))
+        .map_err(|error| HttpError::bad_request(format!("the body is not valid JSON: {error}")))
 }
 
 /// A JSON body of a known shape.
@@ -110,8 +110,8 @@ fn shaped<T: DeserializeOwned>(body: Value, example: &str) -> Result<T, HttpErro
         Value::Object(_) => {
             serde_json::from_value(body).map_err(|error| wrong(&with_hint(&error.to_string())))
         }
-        Value::Null => Err(wrong("there is no body")),
-        _ => Err(wrong("the body is no object")),
+        Value::Null => Err(wrong("the body is missing")),
+        _ => Err(wrong("the body is not an object")),
     }
 }
 

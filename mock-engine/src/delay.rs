@@ -128,10 +128,10 @@ impl JsonSchema for Delay {
     }
 }
 
-/// A text that is no length of time.
+/// A text that is not a valid duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no length of time; expected one like \"25s\", \"1m30s\" or \"250ms\", up to 100 years"
+    "invalid duration {0:?}; expected one like \"25s\", \"1m30s\" or \"250ms\", up to 100 years"
 )]
 pub struct DelayError(String);
 

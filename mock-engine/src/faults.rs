@@ -106,7 +106,7 @@ impl Probability {
         if (0.0..=1.0).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(format!("{value} is no probability; expected a number from 0 to 1"))
+            Err(format!("invalid probability {value}; expected a number from 0 to 1"))
         }
     }
 }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_no_fault_is_refused() {
         let error = read(json!({ "drop": 1.5 })).unwrap_err();
-        assert_eq!(error, "1.5 is no probability; expected a number from 0 to 1");
+        assert_eq!(error, "invalid probability 1.5; expected a number from 0 to 1");
         assert!(read(json!({ "dorp": 1 })).unwrap_err().contains("unknown field `dorp`"));
     }
 

@@ -1,4 +1,4 @@
-//! `mock-engine check`: are these scenarios right?
+//! `mock-engine check`: validates scenarios.
 
 use std::{
     collections::BTreeSet,
@@ -10,15 +10,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 use mock_engine::Scenario;
 
-/// Check scenario files: every name, time and number in them.
+/// Validate scenario files.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   mock-engine check my-scenario.toml
-  mock-engine check scenarios/            all *.toml of a folder, and of the folders in it
+  mock-engine check scenarios/            all *.toml files below a directory
 
-Exit code 1 when one of them is wrong; each error is FILE:LINE:COLUMN: what is wrong.")]
+Exits with 1 when a file is invalid. Errors are printed as FILE:LINE:COLUMN: MESSAGE.")]
 pub(super) struct Args {
-    /// Files and folders
+    /// Files and directories
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let before = files.len();
         collect(file, &mut BTreeSet::new(), true, &mut files)?;
         if files.len() == before {
-            bail!("no scenario is in {}; they are *.toml", file.display());
+            bail!("no scenario (*.toml) found in {}", file.display());
         }
     }
     let mut out = io::stdout().lock();
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     if wrong > 0 {
-        writeln!(io::stderr(), "{wrong} of {} wrong", files.len())?;
+        writeln!(io::stderr(), "{wrong} of {} invalid", files.len())?;
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -72,7 +72,7 @@ fn collect(
         return Ok(());
     }
     let entries = std::fs::read_dir(path)
-        .with_context(|| format!("failed to read the folder {}", path.display()))?;
+        .with_context(|| format!("failed to read the directory {}", path.display()))?;
     let mut entries: Vec<PathBuf> =
         entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     entries.sort();

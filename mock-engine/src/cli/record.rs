@@ -34,21 +34,21 @@ use super::{refuse_to_overwrite, signals::Signals, usage};
 
 /// Record the events of a real WAHA, for `replay` and `serve --recording`.
 ///
-/// Numbers, names and texts are replaced while recording, so that nobody's are ever written down.
+/// Phone numbers, names and texts are replaced before they are written.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   mock-engine record --waha ws://localhost:3000/ws --api-key K --session default -o morning.jsonl
   mock-engine record --waha wss://waha.example.com/ws --api-key K -o morning.jsonl
   mock-engine record --listen 0.0.0.0:8080 -o morning.jsonl
-      (and WAHA has the webhook http://this-machine:8080/ for engine.event or presence.update)
+      (with WAHA's webhook set to http://this-machine:8080/ for engine.event or presence.update)
 
-A connection that breaks is made again. It ends with Ctrl-C, or as --events or --for say.")]
+A broken connection is reopened. Stop with Ctrl-C, --events or --for.")]
 pub(super) struct Args {
-    /// WAHA's WebSocket
+    /// WebSocket URL of WAHA
     #[arg(long, value_name = "URL", required_unless_present = "listen")]
     waha: Option<String>,
 
-    /// Take events as webhooks at this address instead
+    /// Receive webhooks at this address instead
     #[arg(long, value_name = "ADDR", conflicts_with = "waha")]
     listen: Option<String>,
 
@@ -60,31 +60,31 @@ pub(super) struct Args {
     #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
 
-    /// The session; `*` is all
+    /// Session to record; `*` records all
     #[arg(long, value_name = "NAME", default_value = "*")]
     session: String,
 
-    /// Where to write
+    /// Output file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Write over a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 
-    /// Write down numbers, names and texts as they are
+    /// Keep numbers, names and texts as they are
     #[arg(long)]
     no_scrub: bool,
 
-    /// The seed of the new numbers
+    /// Seed of the replacement numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
-    /// End after so many events
+    /// Stop after N events
     #[arg(long, value_name = "N")]
     events: Option<u64>,
 
-    /// End after so long
+    /// Stop after this time
     #[arg(long = "for", value_name = "TIME")]
     length: Option<Delay>,
 }
@@ -143,7 +143,7 @@ async fn hear_socket(args: &Args, url: &str, tape: &Tape) -> Result<()> {
     let mut request = full
         .as_str()
         .into_client_request()
-        .with_context(|| format!("--waha: {url:?} is no WebSocket's address"))?;
+        .with_context(|| format!("--waha: invalid WebSocket URL {url:?}"))?;
     if let Some(key) = &args.api_key {
         let key = HeaderValue::from_str(key).context("--api-key: it cannot be sent as a header")?;
         request.headers_mut().insert("X-Api-Key", key);

@@ -22,8 +22,8 @@ use super::usage;
 
 /// Play a scenario or a recording without a server, and print each event.
 ///
-/// Time stands still but for what happens, so that a day takes seconds and the output is the same each
-/// time: byte for byte, at any speed.
+/// The clock jumps from one event to the next, so that a day takes seconds and the output is identical,
+/// byte for byte, at any speed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   mock-engine replay my-scenario.toml
@@ -31,33 +31,33 @@ use super::usage;
   mock-engine replay recording.jsonl --speed 10
   mock-engine replay day-of-traffic.toml --for 24h --quiet
 
-Exit code 1 when an expectation of the scenario does not hold.")]
+Exits with 1 when an expectation of the scenario fails.")]
 pub(super) struct Args {
     /// A scenario (TOML), a recording (.jsonl), or the name of an embedded scenario
     #[arg(value_name = "FILE")]
     file: String,
 
-    /// One JSON object a line: at (ms), session, and event and data, or sent
+    /// Print one JSON object per line: at (ms), session, and event and data, or sent
     #[arg(long)]
     json: bool,
 
-    /// Print no events, only the sum
+    /// Print only the summary
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
 
-    /// How long to play, when that is not until the end
+    /// Virtual time to play [default: until the scenario ends]
     #[arg(long = "for", value_name = "TIME")]
     length: Option<Delay>,
 
-    /// So many times as fast as real time; as fast as possible unless said
+    /// Multiple of real time [default: as fast as possible]
     #[arg(long, value_name = "N")]
     speed: Option<f64>,
 
-    /// The seed of all chance; the scenario's unless said
+    /// Seeds all randomness [default: the scenario's seed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// The presence plugin; the one beside this program unless said
+    /// Presence plugin library [default: found beside this program]
     #[arg(long, value_name = "FILE", env = "PRESENCE_PLUGIN")]
     plugin: Option<PathBuf>,
 
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 async fn replay(args: &Args) -> Result<ExitCode> {
     let scenario = super::scenario::find_or_recorded(&args.file)?;
     let Some(length) = args.length.or(scenario.ends()) else {
-        usage(format_args!("{} never ends; say for how long: --for 10m", args.file));
+        usage(format_args!("{} never ends; limit it, for example with --for 10m", args.file));
     };
     let mut builder = MockWaha::builder().scenario(scenario);
     if let Some(seed) = args.seed {

@@ -17,25 +17,25 @@ use super::refuse_to_overwrite;
 
 /// Replace the numbers, names and texts of a recording.
 ///
-/// One person stays one person, and nothing leads back to them: new numbers are given in order of
-/// appearance, and belong to no country.
+/// Each person keeps one replacement number throughout; replacements use a country code that does not
+/// exist.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   mock-engine scrub raw.jsonl -o recording.jsonl")]
 pub(super) struct Args {
-    /// The recording
+    /// Recording to scrub
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Where to write; standard output unless said
+    /// Output file [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Write over a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 
-    /// The seed of the new numbers
+    /// Seed of the replacement numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }

@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
 use super::{signals::Signals, usage};
 
-/// Run a WAHA server on the mock engine.
+/// Start a WAHA server on the mock engine.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   mock-engine serve
@@ -29,46 +29,46 @@ use super::{signals::Signals, usage};
   mock-engine serve --scenario reconnect --speed stepped
       then: curl -X POST localhost:3000/mock/clock/advance -d '{\"by\":\"5s\"}'
 
-The control API is under /mock: GET /mock says what there is.")]
+The control API is at /mock; GET /mock lists sessions, scenario, clock and failed expectations.")]
 pub(super) struct Args {
-    /// Where to listen; port 0 takes a free one [env: WHATSAPP_API_HOSTNAME, WHATSAPP_API_PORT]
+    /// Address to listen on; port 0 picks a free port [env: WHATSAPP_API_HOSTNAME, WHATSAPP_API_PORT]
     /// [default: 127.0.0.1:3000]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 
-    /// The presence plugin; the one beside this program unless said
+    /// Presence plugin library [default: found beside this program]
     #[arg(long, value_name = "FILE", env = "PRESENCE_PLUGIN")]
     plugin: Option<PathBuf>,
 
-    /// The scenario to play: a TOML file, or the name of an embedded one
+    /// Scenario: a TOML file or the name of a built-in scenario
     #[arg(long, value_name = "FILE", default_value = "lively", conflicts_with = "no_scenario")]
     scenario: String,
 
-    /// Play nothing: an empty world, driven through /mock alone
+    /// Start without contacts or steps; drive the mock through /mock
     #[arg(long)]
     no_scenario: bool,
 
-    /// Play a recording instead
+    /// Recording to play instead of a scenario
     #[arg(long, value_name = "FILE", conflicts_with_all = ["no_scenario", "scenario"])]
     recording: Option<PathBuf>,
 
-    /// How fast time goes: a number of times, `stepped` for only when told, or `max`
+    /// Clock speed: a multiplier, `stepped` (manual), or `max`
     #[arg(long, value_name = "N", default_value = "1")]
     speed: Speed,
 
-    /// A session; may be given more than once [default: those of the scenario, or `default`]
+    /// Session name; repeatable [default: the scenario's sessions, or `default`]
     #[arg(long, value_name = "NAME", value_parser = session_name)]
     session: Vec<String>,
 
-    /// The engine of the sessions given with --session, or of all; the plugin works with NOWEB only
+    /// Engine of the sessions; presence needs NOWEB
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(ENGINES))]
     engine: Option<String>,
 
-    /// The key that callers show in X-Api-Key; plain, or sha512:HEX
+    /// API key that clients send in X-Api-Key; plain text or sha512:HEX
     #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
 
-    /// The seed of all chance; the scenario's unless said
+    /// Seeds all randomness [default: the scenario's seed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
@@ -91,7 +91,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
     });
     if api_key.is_none() && !address.ip().is_loopback() {
         usage(format_args!(
-            "listening on {address} lets others than this machine in, which needs --api-key KEY \
+            "listening on {address} accepts connections from other machines and needs --api-key KEY \
              (or WAHA_API_KEY); or listen on 127.0.0.1"
         ));
     }
@@ -152,13 +152,13 @@ async fn serve(
     waha.stop_playing().await;
     let grace = SHUTDOWN_GRACE.as_secs();
     tracing::info!(
-        "stops; what waits is delivered, for {grace} s at most, or until told once more"
+        "shutting down; delivering pending events for up to {grace} s, or until interrupted again"
     );
     let _ = stop.send(());
     tokio::select! {
         served = serving => Ok(served.map(|_| ExitCode::SUCCESS)?),
         () = signals.next() => {
-            tracing::warn!("was told once more; what waited is lost");
+            tracing::warn!("interrupted again; pending events are lost");
             Ok(ExitCode::FAILURE)
         }
     }
@@ -179,7 +179,9 @@ fn address(listen: Option<&str>) -> SocketAddr {
     };
     match text.to_socket_addrs().map(|mut all| all.next()) {
         Ok(Some(address)) => address,
-        _ => usage(format_args!("{text:?} is no address; expected HOST:PORT, as 127.0.0.1:3000")),
+        _ => usage(format_args!(
+            "invalid address {text:?}; expected HOST:PORT, for example 127.0.0.1:3000"
+        )),
     }
 }
 
@@ -191,7 +193,7 @@ fn scenario(args: &Args) -> Result<Scenario> {
     };
     let twice = (1..args.session.len()).find(|&at| args.session[..at].contains(&args.session[at]));
     if let Some(at) = twice {
-        usage(format_args!("--session {} is there twice", args.session[at]));
+        usage(format_args!("--session {} is given twice", args.session[at]));
     }
     if !args.session.is_empty() {
         scenario.sessions = args.session.iter().map(Session::new).collect();
@@ -236,7 +238,7 @@ fn screen(
         rows.push(("session", format!("{} on {}, as {me}", session.name, session.engine)));
     }
     let plays = if scenario.name.is_empty() && scenario.steps.is_empty() {
-        "none; drive it through /mock".to_owned()
+        "none; use the control API at /mock".to_owned()
     } else if scenario.description.is_empty() {
         scenario.name.clone()
     } else {

@@ -11,26 +11,26 @@ use super::usage;
 #[command(next_help_heading = "Webhooks")]
 #[group(skip)]
 pub(super) struct Args {
-    /// Where events are posted to; may be given more than once [env: WHATSAPP_HOOK_URL]
+    /// Webhook URL; repeatable [env: WHATSAPP_HOOK_URL]
     ///
     /// WAHA's other variables hold for each: WHATSAPP_HOOK_HMAC_KEY, _RETRIES_POLICY,
     /// _RETRIES_DELAY_SECONDS, _RETRIES_ATTEMPTS, _CUSTOM_HEADERS.
     #[arg(long = "webhook", value_name = "URL")]
     urls: Vec<String>,
 
-    /// Which events are posted, comma separated; all unless said [env: WHATSAPP_HOOK_EVENTS]
+    /// Events to post, comma-separated; all by default [env: WHATSAPP_HOOK_EVENTS]
     #[arg(long = "webhook-events", value_name = "EVENTS")]
     events: Option<String>,
 
-    /// Certificates (PEM) that HTTPS receivers may also show
+    /// Additional CA certificates (PEM) for HTTPS webhooks
     #[arg(long = "webhook-ca", value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// Believe HTTPS receivers whatever they show
+    /// Accept any certificate from HTTPS webhooks
     #[arg(long = "webhook-insecure")]
     insecure: bool,
 
-    /// Post to addresses of the public Internet only
+    /// Refuse webhooks to private and local addresses
     #[arg(long)]
     strict_egress: bool,
 }

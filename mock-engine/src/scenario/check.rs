@@ -151,7 +151,7 @@ impl Checker {
     fn group(&mut self, source: &Source, name: &Spanned<String>, table: &GroupTable) {
         let id = table.id.get_ref();
         if id.is_empty() || !id.chars().all(|c| c.is_ascii_digit() || c == '-') {
-            let message = format!("{id:?} is no group's id; expected digits");
+            let message = format!("invalid group id {id:?}; expected digits");
             self.wrong(source, &table.id.span(), message);
         }
         self.new_name(source, name);
@@ -178,7 +178,7 @@ impl Checker {
         }
         if !is_session_name(name.get_ref()) {
             let message = format!(
-                "{:?} is no name for a session: 1 to 64 letters, digits, '-' or '_' are",
+                "invalid session name {:?}; expected 1 to 64 letters, digits, '-' or '_'",
                 name.get_ref()
             );
             self.wrong(source, &name.span(), message);
@@ -203,7 +203,8 @@ impl Checker {
         if !words.contains(&text.get_ref().as_str()) {
             let (found, words_shown) = (text.get_ref(), words.join(", "));
             let hint = did_you_mean(found, words.iter().copied());
-            let message = format!("{found:?} is no {what}; expected one of {words_shown}{hint}");
+            let message =
+                format!("{found:?} is not a valid {what}; expected one of {words_shown}{hint}");
             self.wrong(source, &text.span(), message);
         }
     }
@@ -229,7 +230,7 @@ impl Checker {
 
     fn new_name(&mut self, source: &Source, name: &Spanned<String>) {
         if self.is_contact(name.get_ref()) || self.is_group(name.get_ref()) {
-            let message = format!("{:?} is already somebody's name", name.get_ref());
+            let message = format!("the name {:?} is already used", name.get_ref());
             self.wrong(source, &name.span(), message);
         }
     }
@@ -273,8 +274,7 @@ impl Checker {
     fn digits(&mut self, source: &Source, text: &Spanned<String>) {
         let digits = text.get_ref();
         if !(4..=20).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            let message =
-                format!("{digits:?} is no number; expected 4 to 20 digits and nothing else");
+            let message = format!("invalid number {digits:?}; expected 4 to 20 digits");
             self.wrong(source, &text.span(), message);
         }
     }

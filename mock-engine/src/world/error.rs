@@ -6,7 +6,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WorldError {
     /// Nobody has that name.
-    #[error("nobody is called {name:?}{hint}")]
+    #[error("unknown contact or group {name:?}{hint}")]
     Unknown {
         /// The name.
         name: String,
@@ -14,16 +14,16 @@ pub enum WorldError {
         hint: String,
     },
     /// A group does nothing by itself.
-    #[error("{0:?} is a group, and only contacts do something")]
+    #[error("{0:?} is a group; only a contact can act")]
     NotAContact(String),
     /// A contact is no place to do something in.
-    #[error("{0:?} is a contact; the chat with a contact is what is meant when no group is named")]
+    #[error("{0:?} is a contact, not a group; omit the group for the direct chat")]
     NotAGroup(String),
     /// Being online is no matter of a chat.
-    #[error("nobody is online or offline in a group; leave the group out")]
+    #[error("online and offline do not apply to a group; omit the group")]
     NotInAChat,
     /// The contact is not in that group.
-    #[error("{who:?} is no participant of the group {group:?}")]
+    #[error("{who:?} is not a participant of the group {group:?}")]
     NotInGroup {
         /// The contact.
         who: String,

@@ -174,10 +174,10 @@ fn the_world_sees_where_a_session_types() {
 fn an_unknown_name_is_answered_with_the_nearest() {
     let mut world = connected();
     let error = world.act(act("alcie", Does::Online), NOW).unwrap_err();
-    assert_eq!(error.to_string(), "nobody is called \"alcie\"; did you mean \"alice\"?");
+    assert_eq!(error.to_string(), "unknown contact or group \"alcie\"; did you mean \"alice\"?");
     let in_team = Act { chat: Some("team"), ..act("dave", Does::Typing) };
     let error = world.act(in_team, NOW).unwrap_err();
-    assert_eq!(error.to_string(), "\"dave\" is no participant of the group \"team\"");
+    assert_eq!(error.to_string(), "\"dave\" is not a participant of the group \"team\"");
     for id in ["1001", "1001@c.us", "1001:3@s.whatsapp.net", "9001@lid"] {
         assert_eq!(world.jid(id).unwrap(), "1001@s.whatsapp.net");
     }

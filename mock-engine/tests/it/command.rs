@@ -6,6 +6,13 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mock-engine")).args(arguments).output().unwrap()
 }
 
+/// Runs an example, which `cargo test` builds beside the program.
+fn example(name: &str, arguments: &[&str]) -> Output {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_mock-engine"));
+    let example = program.with_file_name("examples").join(name);
+    Command::new(example).args(arguments).output().unwrap()
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -70,7 +77,7 @@ fn record_touches_no_file_before_there_is_something_to_record() {
         text(&output.stderr)
     };
     let said = record("ws://127.0.0.1:1/ws", &kept);
-    assert!(said.contains("kept.jsonl is there already") && said.contains("--force"), "{said}");
+    assert!(said.contains("kept.jsonl already exists") && said.contains("--force"), "{said}");
     let said = record("ws://127.0.0.1:1/ws", &new);
     assert!(said.contains("nothing was recorded") && said.contains("refused"), "{said}");
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "important");
@@ -99,7 +106,7 @@ fn check_takes_files_and_folders_and_points_at_errors() {
     assert!(stderr.contains("b.toml: stream did not contain valid UTF-8"), "{stderr}");
     let empty = tempfile::tempdir().unwrap();
     let stderr = text(&run(&["check", empty.path().to_str().unwrap()]).stderr);
-    assert!(stderr.contains("no scenario is in"), "{stderr}");
+    assert!(stderr.contains("no scenario (*.toml) found in"), "{stderr}");
 }
 
 #[cfg(unix)]
@@ -124,7 +131,7 @@ fn scrub_writes_over_nothing_unless_it_is_told_to() {
     let (raw, to) = (raw.to_str().unwrap(), kept.to_str().unwrap());
     let output = run(&["scrub", raw, "-o", to]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("is there already"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("already exists"), "{}", text(&output.stderr));
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "important");
     let output = run(&["scrub", raw, "-o", to, "--force"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -155,7 +162,7 @@ fn a_scenario_that_never_ends_needs_to_be_told_when() {
     let path = path.to_str().unwrap();
     let output = run(&["replay", path]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("say for how long: --for 10m"));
+    assert!(text(&output.stderr).contains("limit it, for example with --for 10m"));
     let output = run(&["replay", path, "--for", "5s", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let typing = text(&output.stdout).matches("composing").count();
@@ -164,13 +171,14 @@ fn a_scenario_that_never_ends_needs_to_be_told_when() {
 
 #[test]
 fn the_wire_stands_a_short_fuzz() {
-    let output = run(&["fuzz", "--cases", "20000", "--seed", "3"]);
+    let output = example("fuzz", &["--cases", "20000", "--seed", "3"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
 #[test]
 fn a_load_run_loses_nothing() {
-    let output = run(&["load", "--events", "2000", "--chats", "50", "--receivers", "2", "--json"]);
+    let output =
+        example("load", &["--events", "2000", "--chats", "50", "--receivers", "2", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["lost"], 0, "{report}");

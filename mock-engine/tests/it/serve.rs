@@ -109,13 +109,13 @@ fn told_once_more_it_waits_for_no_receiver() {
     server.signal("-INT");
     let mut told = Vec::new();
     for line in log.lines().map(Result::unwrap) {
-        if line.contains("until told once more") {
+        if line.contains("until interrupted again") {
             server.signal("-INT");
         }
-        told.extend(line.contains("told once more").then_some(line));
+        told.extend(line.contains("interrupted again").then_some(line));
     }
     assert_eq!(server.child.wait().unwrap().code(), Some(1), "{told:?}");
-    assert!(told.last().unwrap().contains("what waited is lost"), "{told:?}");
+    assert!(told.last().unwrap().contains("pending events are lost"), "{told:?}");
 }
 
 #[tokio::test]

@@ -141,9 +141,9 @@ impl Checker {
             let (who, group) = (who.get_ref(), chat.get_ref());
             self.known_group(source, chat);
             if matches!(does.get_ref(), Does::Online | Does::Offline) {
-                self.wrong(source, &chat.span(), "nobody is online or offline in a group");
+                self.wrong(source, &chat.span(), "online and offline do not apply to a group");
             } else if self.is_contact(who) && self.is_group(group) && !self.is_in(who, group) {
-                let message = format!("{who:?} is no participant of {group:?}");
+                let message = format!("{who:?} is not a participant of {group:?}");
                 self.wrong(source, &chat.span(), message);
             }
         }

@@ -1,4 +1,8 @@
-//! `mock-engine fuzz`: bytes to node to event, many times over.
+//! Fuzzes the wire format: broken frames to nodes to events.
+//!
+//! ```text
+//! cargo run --release -p mock-engine --example fuzz -- --cases 10000000
+//! ```
 
 use std::{
     io::{self, Write},
@@ -9,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use clap::Parser;
 use mock_engine::{
     noweb::event_of,
     wire::{Node, decode, encode},
@@ -17,16 +22,14 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
-/// Feed the wire format with broken frames: nothing may panic, hang, or be wrong about where.
-#[derive(clap::Args)]
-#[command(after_help = "Example:
-  mock-engine fuzz --cases 10000000")]
-pub(super) struct Args {
-    /// How many frames
+/// Decode broken frames: none may panic or hang, and each error must point into its frame.
+#[derive(Parser)]
+struct Args {
+    /// Number of frames
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     cases: u64,
 
-    /// Which frames
+    /// Seed of the frames
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -40,7 +43,8 @@ struct Tally {
 }
 
 /// Fuzzes on every core.
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
     let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
     let started = Instant::now();
     let workers: Vec<_> = (0..threads)
@@ -72,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tries these cases. Each follows from the seed and its number, whichever thread has it.
+/// Tries these cases. A case depends on the seed and its number only, not on the thread.
 fn fuzz(seed: u64, cases: impl Iterator<Item = u64>) -> Result<Tally> {
     let seeds = seeds()?;
     let mut tally = Tally::default();
@@ -117,7 +121,7 @@ fn hex(frame: &[u8]) -> String {
     frame.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Frames that are right, to begin with.
+/// Valid frames, to be mutated.
 fn seeds() -> Result<Vec<Vec<u8>>> {
     let from = "5511999990001@s.whatsapp.net";
     let chatstate = |from: &str| Node::new("chatstate").attr("from", from);
@@ -140,7 +144,7 @@ fn seeds() -> Result<Vec<Vec<u8>>> {
     nodes.iter().map(|node| Ok(encode(node)?)).collect()
 }
 
-/// A frame of chance alone, or a right one with a few bytes changed, cut out or put in.
+/// A random frame, or a valid one with a few bytes changed, removed or inserted.
 fn make(frame: &mut Vec<u8>, seeds: &[Vec<u8>], chance: &mut ChaCha8Rng) {
     frame.clear();
     if chance.random_ratio(1, 4) {

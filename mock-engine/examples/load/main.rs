@@ -1,4 +1,8 @@
-//! `mock-engine load`: how many events a second the gateway delivers, and how fast.
+//! Measures delivery: events per second, and latency, from the engine's event to the webhook's receipt.
+//!
+//! ```text
+//! cargo run --release -p mock-engine --example load -- --events 400000
+//! ```
 
 mod receiver;
 mod report;
@@ -13,6 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use clap::Parser;
 use futures_util::future::BoxFuture;
 use host_sdk::{
     Engine, EngineError, EngineEvents, EngineStatus, Gateway, PresenceUpdate, SessionSpec,
@@ -31,33 +36,33 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Measure delivery: engine events through the plugin to webhooks on this machine.
 ///
-/// Each event is one contact going offline, its number hidden in the last seen, so that the receiver
-/// knows which one it got. Receivers run in this process, and their work is in the figures.
-#[derive(clap::Args)]
+/// In each event one contact goes offline; its last seen is the event's number, by which the receiver
+/// recognises it. Receivers run in this process, so that their CPU time is included.
+#[derive(Parser)]
 #[command(after_help = "Examples:
-  mock-engine load --events 400000                 as many a second as the receiver takes
-  mock-engine load --events 100000 --rate 10000    latency at 10,000 a second
-  mock-engine load --slow 5 --receivers 2 --json
+  load --events 400000                 throughput: as many per second as the receiver accepts
+  load --events 100000 --rate 10000    latency at 10,000 events per second
+  load --slow 5 --receivers 2 --json
 
-Exit code 1 when an event is lost, or a chat goes back in time.")]
-pub(super) struct Args {
-    /// How many events
+Exits with 1 when an event is lost or delivered out of order.")]
+struct Args {
+    /// Number of events
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
     events: u32,
 
-    /// How many a second; as many as the receivers take unless said
+    /// Events per second [default: as many as the receivers accept]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
 
-    /// How many chats they are about
+    /// Number of chats
     #[arg(long, value_name = "C", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     chats: u32,
 
-    /// How many webhooks get each of them
+    /// Number of webhooks; each receives every event
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     receivers: u16,
 
-    /// How long a receiver takes to answer, in milliseconds
+    /// Milliseconds that a receiver takes to answer
     #[arg(long, value_name = "MS", default_value_t = 0)]
     slow: u64,
 
@@ -65,14 +70,13 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// The presence plugin; the one beside this program unless said
+    /// Presence plugin library [default: found beside this program]
     #[arg(long, value_name = "FILE", env = "PRESENCE_PLUGIN")]
     plugin: Option<PathBuf>,
 }
 
-/// Measures.
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    Runtime::new()?.block_on(load(args))
+fn main() -> Result<ExitCode> {
+    Runtime::new()?.block_on(load(&Args::parse()))
 }
 
 async fn load(args: &Args) -> Result<ExitCode> {
