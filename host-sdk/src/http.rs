@@ -1,6 +1,9 @@
-//! The HTTP interface: what a gateway answers, and which of it a plugin answers.
+//! The HTTP interface: the gateway's own paths, those of plugins, and what all requests share.
 
 pub(crate) mod router;
+pub(crate) mod routes;
+
+mod endpoint;
 mod server;
 mod sessions;
 
@@ -13,11 +16,13 @@ mod error;
 pub mod extract;
 mod key;
 
+pub(crate) use self::router::Own;
 pub use self::{
     browsers::{BrowserRuleError, BrowserRules},
     connections::ConnectionLimits,
     error::HttpError,
     key::{ApiKey, ApiKeyError},
+    routes::{RouteError, RouteProblem},
 };
 pub(crate) use self::{
     connections::{ConnectionCounts, Connections},

@@ -13,6 +13,7 @@
 
 mod gateway;
 mod http;
+mod parts;
 
 mod plugins;
 mod sessions;
@@ -28,7 +29,8 @@ pub use host_delivery::{
     egress, envelope, event_bus, lane, metrics, tls, webhook,
 };
 pub use http::{
-    ApiKey, ApiKeyError, BrowserRuleError, BrowserRules, ConnectionLimits, HttpError,
+    ApiKey, ApiKeyError, BrowserRuleError, BrowserRules, ConnectionLimits, HttpError, RouteError,
+    RouteProblem,
     extract::{self, BODY_LIMIT},
     websocket,
 };

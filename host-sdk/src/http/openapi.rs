@@ -11,30 +11,29 @@ use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::{SwaggerUi, Url};
 
 use super::error::HttpError;
-use crate::{gateway::Shared, plugins::loader::PluginInfo};
+use crate::{parts::Parts, plugins::loader::PluginInfo};
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
 
-/// What is answered when a session is not there, or does not work.
+/// The answers when a session does not exist, or does not work.
 const GATE: [(&str, &str); 2] = [
-    ("404", "There is no such session, or it is stopped."),
-    ("422", "The session does not work, or is on an engine that does not have this."),
+    ("404", "The session does not exist, or is stopped."),
+    ("422", "The session does not work, or its engine does not support this."),
 ];
 
-/// What is answered without the key, where one is asked for.
+/// The answer without the key, where one is required.
 const NO_KEY: (&str, &str) =
-    ("401", "The server has an API key, and the request does not show it.");
+    ("401", "The server requires an API key, and the request does not carry it.");
 
-/// What is answered to a body that comes too slowly, or is too large.
+/// The answers to a body that arrives too slowly, or is too large.
 const BAD_BODY: [(&str, &str); 2] =
-    [("408", "The body was not there after 30 s."), ("413", "The body is over 1 MiB.")];
+    [("408", "The body did not arrive within 30 s."), ("413", "The body is over 1 MiB.")];
 
 /// The document at `/openapi.json` and its page at `/docs`.
-pub(crate) fn routes(gateway: &Shared) -> Router {
-    let plugins = gateway.plugins();
-    let plugins = plugins.iter().map(|plugin| plugin.info());
-    let document = compose(gateway.version(), plugins, gateway.openapi());
+pub(super) fn routes(parts: &Parts, own: &Value) -> Router {
+    let plugins = parts.plugins.iter().map(|plugin| plugin.info());
+    let document = compose(parts.sessions.version(), plugins, own);
     let page = SwaggerUi::new("/docs").external_url_unchecked(Url::from(DOCUMENT), document);
     // A file that the page does not have is answered without a body.
     let in_words = |answer: Response| async {
@@ -46,7 +45,7 @@ pub(crate) fn routes(gateway: &Shared) -> Router {
     Router::from(page).layer(middleware::map_response(in_words))
 }
 
-/// The whole document. A plugin's part that is no JSON object is left out, and logged.
+/// The whole document. A plugin's part that is not a JSON object is left out, and logged.
 fn compose<'a>(version: &str, plugins: impl Iterator<Item = &'a PluginInfo>, own: &Value) -> Value {
     let mut document: Value =
         serde_json::from_str(include_str!("openapi.json")).unwrap_or_default();
@@ -55,7 +54,7 @@ fn compose<'a>(version: &str, plugins: impl Iterator<Item = &'a PluginInfo>, own
         let mut part: Value = match serde_json::from_str(&plugin.openapi) {
             Ok(part) => part,
             Err(error) => {
-                tracing::warn!(plugin = plugin.name, %error, "its OpenAPI part is no JSON");
+                tracing::warn!(plugin = plugin.name, %error, "its OpenAPI part is not valid JSON");
                 continue;
             }
         };
@@ -73,8 +72,7 @@ fn add_part(document: &mut Value, part: &Value) {
     merge(&mut document["components"]["schemas"], schemas, |_, _| {});
 }
 
-/// Adds what the gateway answers in a plugin's stead: where a path has a session, it must be there and
-/// work.
+/// Adds what the gateway answers before a plugin is called: a session in the path must exist and work.
 fn add_gate(part: &mut Value) {
     for_each_operation(part, |path, operation| {
         if path.contains("{session}") {
@@ -83,7 +81,7 @@ fn add_gate(part: &mut Value) {
     });
 }
 
-/// Adds what is answered before anybody is asked.
+/// Adds the answers that precede any handler.
 fn add_refusals(document: &mut Value) {
     for_each_operation(document, |_, operation| {
         let is_open =
@@ -183,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_before_anybody_is_asked_is_described() {
+    fn refusals_that_precede_any_handler_are_described() {
         let paths = &compose("1", std::iter::empty(), &Value::Null)["paths"];
         let create = &paths["/api/sessions"]["post"]["responses"];
         assert!(["401", "408", "413"].iter().all(|status| create[status].is_object()));
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_plugins_are_added_and_one_that_is_no_json_is_left_out() {
+    fn the_parts_of_plugins_are_added_and_an_invalid_one_is_left_out() {
         let parts = [
             plugin(
                 r#"{"paths":{"/a":{"get":{"summary":"first"}}},"components":{"schemas":{"A":{}}}}"#,

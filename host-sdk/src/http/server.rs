@@ -1,4 +1,4 @@
-//! The gateway's own paths: whether it lives, and what it is.
+//! The gateway's own paths: health, metrics, version, events.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::websocket;
-use crate::gateway::Shared;
+use crate::parts::Parts;
 
 /// The gateway's own paths, which no plugin can have.
 pub(crate) const PATHS: &[&str] = &[
@@ -32,11 +32,11 @@ pub(crate) const PATHS: &[&str] = &[
 ];
 
 /// What answers at each of [`PATHS`].
-pub(crate) fn routes(shared: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> {
+pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
     let version = {
-        let shared = shared.clone();
+        let parts = parts.clone();
         get(async move || {
-            let mut version = shared.environment(shared.default_engine());
+            let mut version = parts.sessions.environment();
             let platform = format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH);
             version["platform"] = json!(platform);
             version["worker"] = json!({ "id": null });
@@ -44,33 +44,31 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> 
         })
     };
     let status = {
-        let shared = shared.clone();
+        let parts = parts.clone();
         get(async move || {
-            let uptime = shared.clock.now_ms().saturating_sub(shared.started_ms);
+            let uptime = parts.clock.now_ms().saturating_sub(parts.started_ms);
             Json(json!({
-                "startTimestamp": shared.started_ms,
+                "startTimestamp": parts.started_ms,
                 "uptime": uptime,
                 "worker": { "id": null },
             }))
         })
     };
     let health = {
-        let shared = shared.clone();
-        get(async move || Json(health_of(&shared)))
+        let parts = parts.clone();
+        get(async move || Json(health_of(&parts)))
     };
     let metrics = {
-        let shared = shared.clone();
+        let parts = parts.clone();
         get(async move || {
             let format = "text/plain; version=0.0.4; charset=utf-8";
-            ([(CONTENT_TYPE, format)], shared.bus.metrics().render())
+            ([(CONTENT_TYPE, format)], parts.bus.metrics().render())
         })
     };
     let socket = {
-        let sessions = Arc::downgrade(shared);
-        let known = move |name: &str| {
-            sessions.upgrade().is_some_and(|shared| shared.sessions.get(name).is_some())
-        };
-        websocket::route(shared.bus.clone(), known)
+        let sessions = parts.sessions.clone();
+        let known = move |name: &str| sessions.get(name).is_some();
+        websocket::route(parts.bus.clone(), known)
     };
     vec![
         ("/health", health),
@@ -83,14 +81,14 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> 
     ]
 }
 
-/// WAHA's health: what is up, what is down, and both. A webhook whose receiver is down is told, and does
-/// not make the server ill.
-fn health_of(shared: &Shared) -> Value {
+/// WAHA's health: what is up, what is down, and both. A webhook whose receiver is down is listed, and
+/// the server counts as healthy all the same.
+fn health_of(parts: &Parts) -> Value {
     let (mut up, mut down) = (Map::new(), Map::new());
-    for plugin in &*shared.plugins() {
+    for plugin in &parts.plugins {
         up.insert(format!("plugin.{}", plugin.name()), json!({ "status": "up" }));
     }
-    for endpoint in shared.bus.health() {
+    for endpoint in parts.bus.health() {
         let session = endpoint.session.as_deref().unwrap_or("*");
         let name = format!("webhook.{session}.{}", endpoint.endpoint);
         let waiting = endpoint.waiting;

@@ -16,19 +16,19 @@ use super::{
     extract::{Variables, read_body},
 };
 use crate::{
-    gateway::Shared,
+    parts::Parts,
     sessions::{Ending, Session, SessionConfig, SessionError, SessionSpec, config},
 };
 
 type Answer = Result<Response, HttpError>;
 
-/// What answers at each of the paths of sessions.
-pub(crate) fn routes(gateway: &Arc<Shared>) -> Vec<(&'static str, MethodRouter)> {
+/// The handlers of the paths of sessions.
+pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
     let on = |act: Act| {
-        let gateway = gateway.clone();
-        post(async move |Variables(name): Variables<String>| act_on(&gateway, &name, act).await)
+        let parts = parts.clone();
+        post(async move |Variables(name): Variables<String>| act_on(&parts, &name, act).await)
     };
-    let with = || gateway.clone();
+    let with = || parts.clone();
     let (all, create) = (with(), with());
     let (one, update, delete, me) = (with(), with(), with(), with());
     vec![
@@ -69,8 +69,8 @@ enum Act {
     Logout,
 }
 
-async fn act_on(gateway: &Shared, name: &str, act: Act) -> Answer {
-    let session = known(gateway, name)?;
+async fn act_on(parts: &Parts, name: &str, act: Act) -> Answer {
+    let session = known(parts, name)?;
     match act {
         Act::Start => session.start().await,
         Act::Stop => session.shut_down(Ending::Stop).await,
@@ -85,29 +85,29 @@ async fn act_on(gateway: &Shared, name: &str, act: Act) -> Answer {
     Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
 }
 
-fn list(gateway: &Shared, query: &Map<String, Value>) -> Answer {
+fn list(parts: &Parts, query: &Map<String, Value>) -> Answer {
     let all = match query.get("all").and_then(Value::as_str) {
         None | Some("false" | "") => false,
         Some("true") => true,
         Some(other) => {
             return Err(HttpError::bad_request(format!(
-                "all: {other:?} is neither true nor false"
+                "all: expected true or false, not {other:?}"
             )));
         }
     };
-    let sessions = gateway.sessions.all();
+    let sessions = parts.sessions.all();
     let shown = sessions.iter().filter(|session| all || !session.is_stopped());
     Ok(Json(shown.map(|session| full(session)).collect::<Vec<_>>()).into_response())
 }
 
-fn show(gateway: &Shared, name: &str) -> Answer {
-    Ok(Json(full(&*known(gateway, name)?)).into_response())
+fn show(parts: &Parts, name: &str) -> Answer {
+    Ok(Json(full(&*known(parts, name)?)).into_response())
 }
 
-async fn create_one(gateway: &Arc<Shared>, request: Request) -> Answer {
+async fn create_one(parts: &Arc<Parts>, request: Request) -> Answer {
     let body = read_object(request).await?;
     let name = match body.get("name") {
-        None | Some(Value::Null) => gateway.sessions.unused_name(),
+        None | Some(Value::Null) => parts.sessions.unused_name(),
         Some(Value::String(name)) => name.clone(),
         Some(_) => return Err(HttpError::bad_request("name: expected a string")),
     };
@@ -117,18 +117,18 @@ async fn create_one(gateway: &Arc<Shared>, request: Request) -> Answer {
         Some(_) => return Err(HttpError::bad_request("start: expected true or false")),
     };
     let spec = SessionSpec::new(name).config(read_config(&body)?);
-    let session = gateway.sessions.create(gateway, spec)?;
+    let session = parts.create_session(spec)?;
     if start {
         session.start().await;
     }
     Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
 }
 
-async fn update_one(gateway: &Shared, name: &str, request: Request) -> Answer {
+async fn update_one(parts: &Parts, name: &str, request: Request) -> Answer {
     let mut body = read_object(request).await?;
-    let session = known(gateway, name)?;
+    let session = known(parts, name)?;
     let Some(config) = body.get_mut("config") else {
-        let message = "config: is missing; it replaces the whole configuration";
+        let message = "config: missing; it replaces the whole configuration";
         return Err(HttpError::bad_request(message));
     };
     config::restore_secrets(config, &session.config());
@@ -150,11 +150,11 @@ async fn read_object(request: Request) -> Result<Map<String, Value>, HttpError> 
         return Ok(Map::new());
     }
     serde_json::from_slice(&body)
-        .map_err(|error| HttpError::bad_request(format!("the body is no JSON object: {error}")))
+        .map_err(|error| HttpError::bad_request(format!("the body is not a JSON object: {error}")))
 }
 
-fn known(gateway: &Shared, name: &str) -> Result<Arc<Session>, HttpError> {
-    gateway.sessions.get(name).ok_or_else(|| unknown(name))
+fn known(parts: &Parts, name: &str) -> Result<Arc<Session>, HttpError> {
+    parts.sessions.get(name).ok_or_else(|| unknown(name))
 }
 
 fn unknown(name: &str) -> HttpError {

@@ -285,6 +285,11 @@ impl fmt::Debug for LoadedPlugin {
 }
 
 impl PluginInfo {
+    /// Whether the plugin works with the engine called `engine`.
+    pub(crate) fn works_with(&self, engine: &str) -> bool {
+        self.engines.is_empty() || self.engines.iter().any(|name| name == engine)
+    }
+
     fn new(module: PluginModule_Ref, file: Option<PathBuf>) -> Self {
         let manifest = module.manifest()();
         let words = |words: &[abi_stable::std_types::RStr<'static>]| {

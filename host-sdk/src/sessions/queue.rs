@@ -1,31 +1,31 @@
-//! The one consumer of a session's queue: it tells the plugins what the engine said, in order.
+//! The one consumer of a session's queue: hands the engine's events to the listeners, in order.
 
-use std::{
-    future::poll_fn,
-    sync::{Arc, Weak, atomic::Ordering},
-    task::Poll,
-};
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use tokio::sync::mpsc;
 
-use super::{Heard, Job, Session};
-use crate::plugins::mounted::Mounted;
+use super::{listener::Listener, session::Session};
+use crate::engine::events::{Job, Report};
 
 /// How many events are taken from the queue at once.
 const BATCH: usize = 256;
 
-/// Tells the plugins what is heard, until the session is gone.
+tokio::task_local! {
+    /// The session whose worker this task is: what its listeners emit needs no lookup by name.
+    pub(super) static CURRENT: Arc<Session>;
+}
+
+/// Hands on what is reported; the session's map entry ends it.
 pub(super) async fn work(
-    session: Weak<Session>,
-    plugins: Arc<[Arc<Mounted>]>,
+    session: Arc<Session>,
+    listeners: Vec<Box<dyn Listener>>,
     mut jobs: mpsc::Receiver<Job>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        let Some(session) = session.upgrade() else { return };
         session.note_activity(batch.len());
         for job in batch.drain(..) {
-            apply(&session, &plugins, job);
+            apply(&session, &listeners, job);
         }
         // A queue that is never empty must leave room for other tasks.
         give_way().await;
@@ -46,41 +46,25 @@ async fn give_way() {
     .await;
 }
 
-fn apply(session: &Session, plugins: &[Arc<Mounted>], job: Job) {
-    let current = job.start == session.started.load(Ordering::SeqCst);
-    let name = session.name();
-    match job.heard {
-        // Answered even when stale: whoever waits must not wait for ever.
-        Heard::Barrier(done) => drop(done.send(())),
-        _ if !current => {}
-        Heard::Presence(event) => {
+pub(super) fn apply(session: &Session, listeners: &[Box<dyn Listener>], job: Job) {
+    let (name, start) = (session.name(), job.start);
+    match job.report {
+        // Answered even when stale, so that its caller does not wait for ever.
+        Report::Barrier(done) => drop(done.send(())),
+        Report::Status(status) => session.set_status(start, status),
+        Report::Me(me) => session.set_me(start, me),
+        _ if !session.is_current(start) => {}
+        Report::Presence(event) => {
             let mut updates = Vec::new();
             event.updates(&mut updates);
-            for plugin in plugins.iter().filter(|plugin| plugin.works_with(session.engine().name()))
-            {
-                plugin.on_presence(name, event.chat(), &updates);
-            }
+            listeners.iter().for_each(|it| it.on_presence(name, event.chat(), &updates));
         }
-        Heard::Event { kind, data } => {
-            for plugin in plugins.iter().filter(|plugin| plugin.works_with(session.engine().name()))
-            {
-                plugin.on_event(&kind, name, &data);
-            }
+        Report::Event { kind, data } => {
+            listeners.iter().for_each(|it| it.on_event(&kind, name, &data));
         }
-        Heard::Status(status) => session.set_status(status),
-        Heard::Me(me) => session.set_me(me),
-        Heard::Forgotten => {
-            session.set_me(None);
-            plugins.iter().for_each(|plugin| plugin.on_event("session.forgotten", name, b"{}"));
-        }
-    }
-}
-
-impl Session {
-    fn note_activity(&self, events: usize) {
-        if let Some(gateway) = self.gateway.upgrade() {
-            self.last_activity_ms.store(gateway.clock.now_ms(), Ordering::Relaxed);
-            gateway.bus.metrics().events_in(self.name(), events);
+        Report::Forgotten => {
+            session.set_me(start, None);
+            listeners.iter().for_each(|it| it.on_event("session.forgotten", name, b"{}"));
         }
     }
 }

@@ -166,7 +166,7 @@ async fn a_panic_in_create_is_an_error_of_the_build() {
         .plugin_config("faulty", "panic".into())
         .build()
         .unwrap_err();
-    let expected = r#"the plugin "faulty" does not start: panicked in create: create goes off"#;
+    let expected = r#"plugin "faulty" failed to start: panicked in create: create goes off"#;
     assert_eq!(error.to_string(), expected);
 }
 
@@ -180,7 +180,7 @@ async fn a_panic_in_export_state_is_an_error() {
 }
 
 #[tokio::test]
-async fn after_eight_panics_the_instance_is_made_anew_from_its_state() {
+async fn after_eight_panics_the_instance_restarts_from_its_state() {
     let clock = TestClock::at(0);
     let (_engine, gateway) = gateway_at(clock.clone()).await;
     let router = gateway.router();

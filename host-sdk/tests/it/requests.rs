@@ -81,16 +81,16 @@ async fn an_error_of_a_plugin_is_an_answer() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_no_text_is_refused() {
+async fn a_path_that_is_not_utf8_is_refused() {
     let engine = TestEngine::new("NOWEB");
     let router = started(builder(&engine)).await.router();
     let answer = get(&router, "/api/default/count/after/%FF").await;
     assert_eq!(answer.status, 400);
-    assert!(answer.body.contains("the path is no UTF-8"), "{answer:?}");
+    assert!(answer.body.contains("the path is not valid UTF-8"), "{answer:?}");
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_is_not_allowed_is_said_in_json() {
+async fn unknown_paths_and_methods_are_answered_in_json() {
     let engine = TestEngine::new("NOWEB");
     let router = started(builder(&engine)).await.router();
     assert_eq!(
@@ -104,7 +104,7 @@ async fn what_is_not_there_and_what_is_not_allowed_is_said_in_json() {
 }
 
 #[tokio::test]
-async fn what_is_refused_before_it_reaches_anybody_is_json_too() {
+async fn a_refusal_that_precedes_any_handler_is_json_too() {
     let engine = TestEngine::new("NOWEB");
     let router = started(builder(&engine)).await.router();
     let refused = [
@@ -211,7 +211,7 @@ async fn a_key_is_asked_for_everywhere_but_at_ping() {
 }
 
 #[tokio::test]
-async fn others_may_reach_a_gateway_only_with_a_key() {
+async fn other_machines_may_reach_a_gateway_only_with_a_key() {
     let engine = TestEngine::new("NOWEB");
     let listen = || tokio::net::TcpListener::bind("0.0.0.0:0");
     let open = started(builder(&engine)).await;
@@ -287,12 +287,12 @@ async fn two_plugins_stand_side_by_side_and_only_one_has_a_path() {
     let error = builder(&engine).plugin(LoadedPlugin::linked::<Rival>()).build().unwrap_err();
     assert_eq!(
         error.to_string(),
-        r#"GET /api/{name}/count/ is wanted by the plugin "rival" and is taken by the plugin "counter""#
+        r#"plugin "rival", route GET /api/{name}/count/: already served by plugin "counter""#
     );
     let error = builder(&engine).plugin(LoadedPlugin::linked::<Usurper>()).build().unwrap_err();
     assert_eq!(
         error.to_string(),
-        r#"POST /ping is wanted by the plugin "usurper" and is taken by the gateway itself"#
+        r#"plugin "usurper", route POST /ping: already served by the gateway itself"#
     );
     let error = builder(&engine).plugin(counter()).build().unwrap_err();
     assert!(matches!(error, BuildError::SameName(name) if name == "counter"));
@@ -309,13 +309,13 @@ async fn a_session_of_another_engine_is_told_which_engines_would_do() {
 }
 
 #[tokio::test]
-async fn a_session_that_makes_no_sense_is_refused() {
+async fn an_invalid_session_is_refused() {
     let engine = TestEngine::new("NOWEB");
     let error = |spec| builder(&engine).session(spec).build().unwrap_err().to_string();
-    assert!(error(SessionSpec::new("a/b")).starts_with(r#""a/b" is no name for a session"#));
+    assert!(error(SessionSpec::new("a/b")).starts_with(r#"invalid session name "a/b": "#));
     assert!(error(SessionSpec::new("default")).starts_with(r#"session "default" already exists"#));
     assert_eq!(
         error(SessionSpec::new("other").engine("GOWS")),
-        r#"there is no engine "GOWS"; this gateway has NOWEB"#
+        r#"unknown engine "GOWS"; this gateway has NOWEB"#
     );
 }

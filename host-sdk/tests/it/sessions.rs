@@ -60,7 +60,7 @@ async fn a_session_is_shown_with_its_account() {
 }
 
 #[tokio::test]
-async fn a_session_is_created_and_starts_unless_it_is_told_not_to() {
+async fn a_session_is_created_and_starts_unless_start_is_false() {
     let (_engine, router) = gateway().await;
     let (status, body) =
         ask(&router, Method::POST, "/api/sessions", json!({ "name": "second" })).await;
@@ -104,11 +104,13 @@ async fn what_is_wrong_with_a_request_is_named() {
         message(json!({ "config": { "metadata": "x" } })).await,
         "400 config.metadata: expected an object"
     );
-    assert!(message(json!({ "name": "a b" })).await.starts_with(r#"400 "a b" is no name"#));
+    assert!(
+        message(json!({ "name": "a b" })).await.starts_with(r#"400 invalid session name "a b""#)
+    );
     assert!(message(json!({ "name": "default" })).await.starts_with("422 session"));
     let answer = send(&router, Method::POST, "/api/sessions", &[], "{\"name\":").await;
     assert_eq!(answer.status, 400);
-    assert!(answer.body.contains("the body is no JSON object: EOF"), "{answer:?}");
+    assert!(answer.body.contains("the body is not a JSON object: EOF"), "{answer:?}");
 }
 
 #[tokio::test]
@@ -214,7 +216,7 @@ async fn secrets_are_not_shown_and_survive_being_written_back() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_makes_no_sense_is_refused_with_its_field() {
+async fn an_invalid_webhook_is_refused_with_its_field() {
     let (_engine, router) = gateway().await;
     let webhooks = json!([{ "url": "nowhere", "events": ["*"] }]);
     let update = json!({ "config": { "webhooks": webhooks } });
@@ -225,7 +227,7 @@ async fn a_webhook_that_makes_no_sense_is_refused_with_its_field() {
 }
 
 #[tokio::test]
-async fn health_and_metrics_tell_of_the_parts() {
+async fn health_and_metrics_cover_the_parts() {
     let (engine, router) = gateway().await;
     let webhooks = json!([{ "url": "http://user.example/secret?token=1", "events": ["message"] }]);
     let update = json!({ "config": { "webhooks": webhooks } });
@@ -248,7 +250,7 @@ async fn health_and_metrics_tell_of_the_parts() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_made_anew_outlives_an_older_wish_to_delete_it() {
+async fn a_session_created_again_survives_an_earlier_request_to_delete_it() {
     let (engine, router) = gateway().await;
     let delete = || ask(&router, Method::DELETE, "/api/sessions/default", Value::Null);
     let held = engine.stopping.lock().await;
@@ -286,7 +288,7 @@ async fn a_configuration_is_replaced_only_when_there_is_one() {
     let (status, body) = put(Value::Null).await;
     assert_eq!(
         (status, body["message"].as_str().unwrap()),
-        (400, "config: is missing; it replaces the whole configuration")
+        (400, "config: missing; it replaces the whole configuration")
     );
     let (_, shown) = ask(&router, Method::GET, "/api/sessions/default", Value::Null).await;
     assert_eq!(shown["config"], config["config"]);
