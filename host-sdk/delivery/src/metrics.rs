@@ -22,7 +22,6 @@ use crate::lane::{Counts, Lanes, Update};
 pub struct Metrics {
     events_in: Family,
     plugin_panics: Family,
-    subscriptions: Family,
     events_emitted: AtomicU64,
     open_sockets: AtomicI64,
     rows: Mutex<Vec<Weak<Row>>>,
@@ -59,15 +58,9 @@ impl Metrics {
         self.plugin_panics.add(plugin, 1);
     }
 
-    /// Counts a subscription that a session's engine has taken, a renewed one too.
-    pub fn subscribed(&self, session: &str) {
-        self.subscriptions.add(session, 1);
-    }
-
     /// Forgets what was counted for a session.
     pub(crate) fn forget_session(&self, session: &str) {
         self.events_in.forget(session);
-        self.subscriptions.forget(session);
         self.sockets.lock().shift_remove(session);
     }
 
@@ -114,13 +107,6 @@ impl Metrics {
         let families = [
             ("events_in_total", "counter", "Events that engines sent.", "session", &self.events_in),
             ("plugin_panics_total", "counter", "Panics of plugins.", "plugin", &self.plugin_panics),
-            (
-                "subscriptions_total",
-                "counter",
-                "Subscriptions taken.",
-                "session",
-                &self.subscriptions,
-            ),
         ];
         for (name, kind, help, label, family) in families {
             head(&mut text, name, kind, help);
@@ -325,8 +311,6 @@ mod tests {
         # HELP waha_plugin_panics_total Panics of plugins.
         # TYPE waha_plugin_panics_total counter
         waha_plugin_panics_total{plugin="a \"b\""} 1
-        # HELP waha_subscriptions_total Subscriptions taken.
-        # TYPE waha_subscriptions_total counter
         # HELP waha_events_emitted_total Events that had a receiver.
         # TYPE waha_events_emitted_total counter
         waha_events_emitted_total 0

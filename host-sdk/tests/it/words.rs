@@ -5,22 +5,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Of the presence feature: its paths, its words, its fields.
+/// Of the presence feature: its paths, its words, its fields; upper and lower case are the same.
 const FEATURE_WORDS: [&str; 8] = [
     "{session}/presence",
     "presence.update",
-    "lastKnownPresence",
-    "lastSeen",
+    "lastknownpresence",
+    "lastseen",
     "\"typing\"",
     "\"recording\"",
     "composing",
-    "subscribe/",
+    "subscri",
 ];
 
 #[test]
 fn the_gateway_knows_no_feature() {
-    let found = lines_with(&["src"], &FEATURE_WORDS);
-    assert_eq!(found, Vec::<String>::new());
+    let found = lines_with(&["src", "delivery/src"], &FEATURE_WORDS);
+    // A receiver of tokio's `watch` is not the feature.
+    let found = found.into_iter().filter(|line| !line.contains("subscribe();"));
+    assert_eq!(found.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]
@@ -56,7 +58,10 @@ fn lines_with(folders: &[&str], words: &[&str]) -> Vec<String> {
         let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
         for (number, line) in code.enumerate() {
             let code = !line.trim_start().starts_with("//");
-            if code && words.iter().any(|word| line.contains(word)) {
+            if code && {
+                let line = line.to_lowercase();
+                words.iter().any(|word| line.contains(word))
+            } {
                 found.push(format!("{place}:{}: {}", number + 1, line.trim()));
             }
         }
@@ -64,7 +69,7 @@ fn lines_with(folders: &[&str], words: &[&str]) -> Vec<String> {
     found
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut entries: Vec<PathBuf> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
