@@ -1,5 +1,5 @@
-//! What the state costs, beside the plainest thing that does the same: `IndexMap<String, …>` and
-//! `serde_json`, in the same run.
+//! The cost of the state, compared in the same run with the plainest implementation: `IndexMap<String, …>`
+//! and `serde_json`.
 //!
 //! `cargo bench -p presence-plugin`
 

@@ -1,4 +1,4 @@
-//! What every request and every event works with.
+//! The state that all requests and events share.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What was left aside, counted; logged where a person should know, and never twice for one cause.
+//! Counters of what was ignored. What an operator should know is logged, once per cause.
 
 use std::{
     collections::BTreeSet,
@@ -7,12 +7,12 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// How much was left aside so far, of all sessions.
+/// The numbers of ignored events and participants of all sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Participants with a status that is not one of the five.
+    /// Participants with an unknown status.
     pub unknown_words: u64,
-    /// Events and participants that made no sense.
+    /// Malformed events and participants.
     pub malformed: u64,
     /// Events of broadcasts and newsletters, which have no presence.
     pub elsewhere: u64,
@@ -20,8 +20,9 @@ pub struct Counts {
     pub over_limit: u64,
 }
 
-/// So many words are remembered, each shortened to so many letters; others are counted only.
+/// The largest number of unknown statuses that are logged; further ones are counted only.
 const WORDS: usize = 32;
+/// The length to which a logged status is cut, in characters.
 const LETTERS: usize = 32;
 
 /// The counters behind [`Counts`].
@@ -45,32 +46,35 @@ impl Counters {
         }
     }
 
-    /// A status that is not one of the five; each is logged once.
+    /// Counts an unknown status; each is logged once.
     pub(crate) fn unknown_word(&self, word: &str) {
         self.unknown_words.fetch_add(1, Ordering::Relaxed);
         if self.is_new(word) {
-            tracing::warn!(?word, "ignored a presence whose status is unknown; said once a status");
+            tracing::warn!(
+                ?word,
+                "ignored a presence with an unknown status; logged once per status"
+            );
         }
     }
 
-    /// An event or a participant that made no sense.
+    /// Counts a malformed event or participant.
     pub(crate) fn malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An event of something that has no presence, which is nothing wrong.
+    /// Counts an event of something that has no presence, which is not an error.
     pub(crate) fn elsewhere(&self) {
         self.elsewhere.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Participants that the state had no room for; the first time is logged.
+    /// Counts participants beyond a limit; the first time is logged.
     pub(crate) fn over_limit(&self, session: &str, refused: usize) {
         self.over_limit.fetch_add(refused as u64, Ordering::Relaxed);
         if !self.limit_was_logged.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 session,
                 refused,
-                "ignored presences beyond a limit (maxChats, maxParticipants); said once"
+                "ignored presences beyond a limit (maxChats, maxParticipants); logged once"
             );
         }
     }
@@ -94,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_32_words_are_remembered_and_all_are_counted() {
+    fn up_to_32_words_are_remembered_and_all_are_counted() {
         let counters = Counters::default();
         for number in 0..100 {
             counters.unknown_word(&format!("{number}{}", "x".repeat(1000)));

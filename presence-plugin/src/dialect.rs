@@ -1,3 +1,3 @@
-//! The engines' words, turned into ours. Each engine has a dialect of its own.
+//! Translates the engines' words into documented ones. Each engine has its own dialect.
 
 pub(crate) mod noweb;

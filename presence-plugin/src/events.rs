@@ -1,4 +1,4 @@
-//! What the engine tells.
+//! The engine's events.
 
 mod connection_open;
 mod message_upsert;
@@ -15,11 +15,11 @@ use crate::{
     dialect::noweb::{CONNECTION_UPDATE, DialectError, MESSAGES_UPSERT, PRESENCE_UPDATE},
 };
 
-/// The kinds of event that are wanted.
+/// The kinds of event that the plugin consumes.
 pub(crate) const CONSUMES: &[&str] =
     &[PRESENCE_UPDATE, MESSAGES_UPSERT, CONNECTION_UPDATE, SESSION_FORGOTTEN];
 
-/// Takes an event of one of [`CONSUMES`]; any other is none of ours.
+/// Handles an event of one of the kinds of [`CONSUMES`]; any other is ignored.
 pub(crate) fn take(
     context: &Arc<Context>,
     kind: &str,
@@ -38,7 +38,7 @@ pub(crate) fn take(
     }
 }
 
-/// Counts an event that makes no sense, and says why for the host's log.
+/// Counts a malformed event; the error says for the host's log what is wrong with it.
 fn refused(context: &Context, kind: &str, error: &dyn std::fmt::Display) -> PluginError {
     context.counters.malformed();
     PluginError::new(ErrorKind::INVALID, format!("{kind}: {error}"))

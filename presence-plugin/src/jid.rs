@@ -1,4 +1,4 @@
-//! Ids of chats and participants: WhatsApp's inward, WAHA's outward.
+//! Ids of chats and participants: WhatsApp's form inward, WAHA's form outward.
 //!
 //! | inward | outward |
 //! |---|---|
@@ -6,16 +6,16 @@
 //! | `777@lid`, `777:4@lid` | `777@lid` |
 //! | `1203630@g.us`, `1234567890-1234567890@g.us` | the same |
 //!
-//! A contact and a LID have 1 to 20 digits, a device part 1 to 5, a group 1 to 64 digits with at
-//! most one hyphen between them. `status@broadcast`, other broadcasts and newsletters have no
-//! presence; all else is no id.
+//! A contact or a LID has 1 to 20 digits, a device part 1 to 5, and a group up to 64 characters: digits
+//! with at most one hyphen between them. `status@broadcast`, other broadcasts and newsletters have no
+//! presence. Anything else is not a valid id.
 
 use std::{
     fmt,
     hash::{Hash, Hasher},
 };
 
-/// What an id names.
+/// The kind of chat or participant that an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Server {
     /// A contact by phone number, `@c.us`.
@@ -27,7 +27,7 @@ pub enum Server {
 }
 
 impl Server {
-    /// The outward ending, with its `@`.
+    /// The outward suffix, with its `@`.
     #[must_use]
     pub const fn suffix(self) -> &'static str {
         match self {
@@ -47,11 +47,11 @@ pub struct Jid<'a> {
 }
 
 impl<'a> Jid<'a> {
-    /// Reads an id in any of the forms above.
+    /// Parses an id in any of the forms above.
     ///
     /// # Errors
     ///
-    /// When it is no id, or one of something that has no presence.
+    /// When it is not a valid id, or names something that has no presence.
     pub fn parse(text: &'a str) -> Result<Self, JidError> {
         let (user, server) = match text.split_once('@') {
             None => (text, Server::Contact),
@@ -68,7 +68,7 @@ impl<'a> Jid<'a> {
         jid.ok_or_else(|| JidError::form(text))
     }
 
-    /// What it names.
+    /// The kind of chat or participant.
     #[must_use]
     pub fn server(&self) -> Server {
         self.server
@@ -80,7 +80,7 @@ impl<'a> Jid<'a> {
         self.user
     }
 
-    /// The user as a number below 10^18, if it is one and is written as numbers are.
+    /// The user as a number below 10^18, if it is one without leading zeros.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         self.number
@@ -96,7 +96,7 @@ impl<'a> Jid<'a> {
     }
 }
 
-/// By the number where there is one: equal ids have equal numbers, and it is quicker than the text.
+/// Hashes the number where there is one, which is faster than the text; equal ids have equal numbers.
 impl Hash for Jid<'_> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         match self.number {
@@ -114,16 +114,16 @@ impl fmt::Display for Jid<'_> {
     }
 }
 
-/// Why a text is not the id of a chat.
+/// The reason why a text is not the id of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JidError {
-    /// It is no id.
+    /// It is not a valid id.
     #[error(
-        "{0} is not an id of a chat: expected a contact (777, 777@c.us or 777@s.whatsapp.net, of 1 \
+        "{0} is not a valid chat id: expected a contact (777, 777@c.us or 777@s.whatsapp.net, of 1 \
          to 20 digits), a LID (777@lid) or a group (1203630@g.us or 1234-5678@g.us)"
     )]
     Form(String),
-    /// It is an id of something that has no presence.
+    /// It names something that has no presence.
     #[error(
         "{0} has no presence: expected a contact (777@c.us), a LID (777@lid) or a group \
          (1203630@g.us), not a broadcast or a newsletter"
@@ -145,7 +145,7 @@ const CONTACT_DIGITS: usize = 20;
 const DEVICE_DIGITS: usize = 5;
 const GROUP_LENGTH: usize = 64;
 
-/// More digits than this are not kept as a number: 10^18 is the last power of ten in 62 bits.
+/// The largest number of digits that is kept as a number: 10^18 is the last power of ten in 62 bits.
 const NUMBER_DIGITS: usize = 18;
 
 fn contact(text: &str, server: Server, may_have_device: bool) -> Option<Jid<'_>> {
@@ -182,7 +182,7 @@ fn number(digits: &str) -> Option<u64> {
     Some(digits.bytes().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-/// The text in quotes, escaped, and shortened if it is long.
+/// Quotes and escapes a text, cut after 80 characters.
 fn quote(text: &str) -> String {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documentations_long_group_id_is_one() {
+    fn the_long_group_id_of_the_documentation_is_valid() {
         let long = "11111111111111111111111@g.us";
         assert_eq!(outward(long), long);
         assert_eq!(Jid::parse(long).unwrap().number(), None);
@@ -271,15 +271,15 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_was_wrong_and_what_would_be_right() {
+    fn an_error_says_what_was_wrong_and_what_would_be_right() {
         insta::assert_snapshot!(
             Jid::parse("garbage").unwrap_err(),
-            @r#""garbage" is not an id of a chat: expected a contact (777, 777@c.us or 777@s.whatsapp.net, of 1 to 20 digits), a LID (777@lid) or a group (1203630@g.us or 1234-5678@g.us)"#
+            @r#""garbage" is not a valid chat id: expected a contact (777, 777@c.us or 777@s.whatsapp.net, of 1 to 20 digits), a LID (777@lid) or a group (1203630@g.us or 1234-5678@g.us)"#
         );
     }
 
     #[test]
-    fn a_refusal_of_a_long_text_is_short() {
+    fn the_error_for_a_long_text_is_short() {
         let refused = Jid::parse(&"é".repeat(10_000)).unwrap_err().to_string();
         assert!(refused.len() < 500, "{refused}");
     }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_only_where_they_are_written_back_the_same() {
+    fn only_users_that_print_back_the_same_are_numbers() {
         let number = |text| Jid::parse(text).unwrap().number();
         assert_eq!(number("0"), Some(0));
         assert_eq!(number("007"), None);
@@ -302,7 +302,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_parses_prints_as_itself(user in "[0-9]{1,20}(-[0-9]{1,10})?", at in "@(c\\.us|lid|g\\.us)") {
+        fn every_valid_outward_id_prints_as_itself(user in "[0-9]{1,20}(-[0-9]{1,10})?", at in "@(c\\.us|lid|g\\.us)") {
             let text = format!("{user}{at}");
             if let Ok(jid) = Jid::parse(&text) {
                 assert_eq!(jid.to_string(), text);
@@ -314,7 +314,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_parses_or_is_refused(text in any::<String>()) {
+        fn arbitrary_text_is_parsed_or_refused(text in any::<String>()) {
             if let Ok(jid) = Jid::parse(&text) {
                 assert_eq!(Jid::parse(&jid.to_string()), Ok(jid));
             }

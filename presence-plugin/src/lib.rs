@@ -1,11 +1,11 @@
 //! WAHA's presence feature as a plugin: who is online, offline since when, typing or recording.
 //!
-//! [`PresencePlugin`] takes the NOWEB engine's events, keeps the last known presence of every
-//! participant, answers the presence endpoints and emits `presence.update`. It owns no runtime,
-//! thread, clock or socket: it asks its [`host_abi::Host`].
+//! [`PresencePlugin`] consumes the events of the NOWEB engine, keeps the last known presence of every
+//! participant, answers the presence endpoints and emits `presence.update`. It owns no runtime, thread,
+//! clock or socket: it asks its [`host_abi::Host`].
 //!
-//! An event goes `dialect` (engine words in) → [`state`] → [`payload`] (documented words out); those
-//! two are the only places where JSON changes shape.
+//! An event passes `dialect` (engine words in) → [`state`] → [`payload`] (documented words out). JSON
+//! changes shape in the first and the last of these only.
 
 #![forbid(unsafe_code)]
 

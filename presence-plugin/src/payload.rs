@@ -1,6 +1,6 @@
-//! What goes out: the documentation's JSON.
+//! The JSON that goes out, as documented.
 //!
-//! The types say what it is; the functions write the same bytes without making the types first.
+//! The types define the format; the functions write the same bytes without building the types.
 
 use host_abi::Key;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub struct PresenceData {
     pub last_seen: Option<u32>,
 }
 
-/// What a chat without participants takes, and each participant, with ids of usual length.
+/// The size of a chat without participants, and of each participant, with ids of the usual length.
 const CHAT_BYTES: usize = 64;
 const PARTICIPANT_BYTES: usize = 96;
 
@@ -50,7 +50,7 @@ pub fn all(listing: &Listing) -> Vec<u8> {
     out
 }
 
-/// The one chat of a listing.
+/// The only chat of a listing, as an object.
 #[must_use]
 pub fn chat(listing: &Listing) -> Vec<u8> {
     let mut out = buffer(listing.chats(), listing.participants());
@@ -59,7 +59,7 @@ pub fn chat(listing: &Listing) -> Vec<u8> {
     out
 }
 
-/// The news of one event, and the outward ids that an emission is filed under.
+/// The payload of one event, and the outward ids that name the lane and the keys of its emission.
 #[derive(Debug)]
 pub struct News {
     /// The payload.
@@ -69,7 +69,7 @@ pub struct News {
 }
 
 impl News {
-    /// Writes one event's news.
+    /// Writes the payload of one event.
     #[must_use]
     pub fn new(chat: &Jid<'_>, updates: &[Update<'_>]) -> Self {
         let mut news = Self {
@@ -111,7 +111,7 @@ fn buffer(chats: usize, participants: usize) -> Vec<u8> {
     Vec::with_capacity(2 + chats * CHAT_BYTES + participants * PARTICIPANT_BYTES)
 }
 
-/// Writes chats, each with a comma after it.
+/// Writes chats, each followed by a comma.
 fn write_chats(out: &mut Vec<u8>, listing: &Listing) {
     listing.walk(
         out,
@@ -145,7 +145,7 @@ fn write_participant(out: &mut Vec<u8>, id: impl FnOnce(&mut Vec<u8>), record: R
     }
 }
 
-/// What stands between a participant's id and its last-seen: one piece, as there are many of them.
+/// The text between a participant's id and its last-seen, in one piece because it is written so often.
 fn after_participant(presence: Presence) -> &'static [u8] {
     match presence {
         Presence::Offline => br#"","lastKnownPresence":"offline","lastSeen":"#,
@@ -156,7 +156,7 @@ fn after_participant(presence: Presence) -> &'static [u8] {
     }
 }
 
-/// Ids have nothing in them that JSON would escape.
+/// Writes an id, which has no character that JSON escapes.
 fn write_id(out: &mut Vec<u8>, id: Id<'_>) {
     match id {
         Id::Number(number, server) => {
@@ -172,7 +172,7 @@ fn write_jid(out: &mut Vec<u8>, jid: &Jid<'_>) {
     out.extend_from_slice(jid.server().suffix().as_bytes());
 }
 
-/// Ends an array: the comma after its last element, if it has one, gives way.
+/// Ends an array, in place of the comma after its last element if there is one.
 fn close(out: &mut Vec<u8>, end: u8) {
     match out.last_mut() {
         Some(last) if *last == b',' => *last = end,

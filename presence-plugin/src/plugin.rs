@@ -1,4 +1,4 @@
-//! The plugin, as its host sees it.
+//! The plugin's interface to its host.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 pub struct PresencePlugin(Arc<Context>);
 
 impl PresencePlugin {
-    /// What was left aside so far.
+    /// The numbers of ignored events and participants.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.0.counters.read()
@@ -65,7 +65,7 @@ impl Plugin for PresencePlugin {
         self.0.wind_down();
         let counts = self.counts();
         if counts != Counts::default() {
-            tracing::info!(?counts, "left aside, in all");
+            tracing::info!(?counts, "ignored in total");
         }
         Ok(())
     }

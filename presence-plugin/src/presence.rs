@@ -1,15 +1,15 @@
-//! What is known of one participant.
+//! The presence of one participant.
 
 use std::{fmt, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-/// A presence in the documentation's words.
+/// A presence, in the documented words.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presence {
-    /// Not connected; perhaps it is known since when.
+    /// Not connected; the last-seen may be known.
     Offline,
     /// Connected.
     Online,
@@ -17,7 +17,7 @@ pub enum Presence {
     Typing,
     /// Recording a voice message in this chat.
     Recording,
-    /// Has stopped writing in this chat.
+    /// Stopped writing in this chat.
     Paused,
 }
 
@@ -38,13 +38,13 @@ impl Presence {
         }
     }
 
-    /// The presence that `word` means.
+    /// The presence with this documented word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|presence| presence.word() == word)
     }
 
-    /// Whether it is a presence in one chat, as opposed to one of the whole account.
+    /// Whether it applies to one chat rather than to the whole account.
     #[must_use]
     pub const fn is_of_chat(self) -> bool {
         matches!(self, Self::Typing | Self::Recording | Self::Paused)
@@ -57,12 +57,12 @@ impl fmt::Display for Presence {
     }
 }
 
-/// The last news of one participant; a newer one replaces it whole.
+/// The last known presence of one participant; a newer record replaces all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The last known presence.
     pub presence: Presence,
-    /// When the participant was last online, in Unix seconds; known of those who are offline only.
+    /// When the participant was last online, in Unix seconds; always unknown unless offline.
     pub last_seen: Option<NonZeroU32>,
 }
 
@@ -82,7 +82,7 @@ impl Record {
         Self { presence, last_seen: None }
     }
 
-    /// The presence, and the last-seen where one goes with it.
+    /// A presence, with the last-seen if it is [`Presence::Offline`].
     #[must_use]
     pub fn new(presence: Presence, last_seen: Option<u64>) -> Self {
         match presence {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn only_somebody_offline_has_a_last_seen() {
+    fn only_an_offline_participant_has_a_last_seen() {
         for presence in Presence::ALL {
             let kept = Record::new(presence, Some(7)).last_seen.is_some();
             assert_eq!(kept, presence == Presence::Offline);

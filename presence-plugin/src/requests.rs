@@ -17,7 +17,7 @@ const GET_CHAT: u16 = 1;
 const SUBSCRIBE: u16 = 2;
 const SET: u16 = 3;
 
-/// The routes, by which the manifest announces the endpoints.
+/// The routes of the manifest.
 pub(crate) const ROUTES: &[Route] = &[
     Route::new(GET_ALL, "GET", "/api/{session}/presence"),
     Route::new(GET_CHAT, "GET", "/api/{session}/presence/{chatId}"),

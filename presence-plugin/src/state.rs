@@ -1,7 +1,7 @@
-//! The last known presence of everybody, a session. Pure: no lock, no clock, no I/O.
+//! The last known presence of every participant, per session. Pure: no lock, no clock, no I/O.
 //!
-//! Chats, and participants in a chat, keep the order in which they were first seen. A participant
-//! takes 16 bytes, and up to 24 more of spare room and index in a chat of many.
+//! Chats, and participants within a chat, keep the order in which they were first seen. A participant
+//! takes 16 bytes, and in large chats up to 24 more for spare capacity and an index.
 
 mod listing;
 mod names;
@@ -19,22 +19,22 @@ pub use self::{
 use self::{names::Names, roster::Roster, row::PackedId};
 use crate::{jid::Jid, presence::Record};
 
-/// One participant's news.
+/// The new record of one participant.
 pub type Update<'a> = (Jid<'a>, Record);
 
-/// How much a session may remember.
+/// How much is remembered per session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Chats of a session.
+    /// The largest number of chats.
     pub chats: usize,
-    /// Participants of a chat, at most [`Limits::MOST_PARTICIPANTS`].
+    /// The largest number of participants per chat, up to [`Limits::MOST_PARTICIPANTS`].
     pub participants: usize,
-    /// Participants of all chats of a session.
+    /// The largest number of participants in all chats together.
     pub rows: usize,
 }
 
 impl Limits {
-    /// The most that [`Limits::participants`] can be.
+    /// The upper bound of [`Limits::participants`].
     pub const MOST_PARTICIPANTS: usize = u16::MAX as usize - 1;
 }
 
@@ -49,7 +49,7 @@ impl Default for Limits {
 #[error("the session knows {0} chats already, which is the limit")]
 pub struct Full(pub usize);
 
-/// What a session knows.
+/// The chats of one session and the last known presence of their participants.
 #[derive(Debug, Default)]
 pub struct State {
     chats: IndexMap<PackedId, Chat, RandomState>,
@@ -64,7 +64,7 @@ struct Chat {
     roster: Roster,
     /// The state's version when the chat last changed.
     version: u64,
-    /// A request has subscribed to it at some time.
+    /// A request has subscribed to it, on this connection or an earlier one.
     wanted: bool,
     /// The engine has accepted a subscription since the connection was opened.
     subscribed: bool,
@@ -82,8 +82,7 @@ impl State {
         Self { limits, ..Self::default() }
     }
 
-    /// Takes news of a chat. What does not fit the limits is removed from `updates`, and the number
-    /// of those is returned.
+    /// Records updates of a chat. Those beyond the limits are removed from `updates`; returns how many.
     pub fn apply(&mut self, chat: &Jid<'_>, updates: &mut Vec<Update<'_>>) -> usize {
         let (before, chats, version) = (updates.len(), self.chats.len(), self.version);
         let Ok(index) = self.chat_index(chat) else {
@@ -117,7 +116,7 @@ impl State {
         before - updates.len()
     }
 
-    /// What is known of a participant of a chat.
+    /// The last record of a participant of a chat.
     #[must_use]
     pub fn record(&self, chat: &Jid<'_>, participant: &Jid<'_>) -> Option<Record> {
         let participant = self.names.find(participant)?;
@@ -137,7 +136,7 @@ impl State {
         self.chat(chat).map(|chat| chat.version)
     }
 
-    /// A copy of one chat; none if the chat is not known.
+    /// A copy of one chat; `None` if the chat is not known.
     #[must_use]
     pub fn list_chat(&self, chat: &Jid<'_>) -> Option<Listing> {
         let id = self.names.find(chat)?;
@@ -157,34 +156,33 @@ impl State {
         listing
     }
 
-    /// Whether there is any news of a chat.
+    /// Whether any participant of a chat is known.
     #[must_use]
     pub fn has_news(&self, chat: &Jid<'_>) -> bool {
         self.chat(chat).is_some_and(|chat| chat.roster.len() > 0)
     }
 
-    /// Whether a chat is subscribed to on the present connection.
+    /// Whether the engine has accepted a subscription to the chat on the current connection.
     #[must_use]
     pub fn is_subscribed(&self, chat: &Jid<'_>) -> bool {
         self.chat(chat).is_some_and(|chat| chat.subscribed)
     }
 
-    /// Whether a chat is known or may be added.
+    /// Checks that a chat is known or may be added.
     ///
     /// # Errors
     ///
-    /// When it is not known, and there are as many as there may be.
+    /// When it is new and the limit is reached.
     pub fn has_room_for(&self, chat: &Jid<'_>) -> Result<(), Full> {
         let fits = self.chats.len() < self.limits.chats || self.chat(chat).is_some();
         if fits { Ok(()) } else { Err(Full(self.limits.chats)) }
     }
 
-    /// Notes that a request has subscribed to a chat, and whether the present connection is the one
-    /// that was asked.
+    /// Records that a request has subscribed to a chat, and whether that was on the current connection.
     ///
     /// # Errors
     ///
-    /// When the chat is new, and there are as many as there may be.
+    /// When the chat is new and the limit is reached.
     pub fn set_subscribed(&mut self, chat: &Jid<'_>, on_this_connection: bool) -> Result<(), Full> {
         let index = self.chat_index(chat)?;
         let chat = &mut self.chats[index];
@@ -193,8 +191,8 @@ impl State {
         Ok(())
     }
 
-    /// Forgets all subscriptions, as a new connection has none, and tells which chats had been
-    /// subscribed to by requests, in order, as outward ids.
+    /// Clears all subscriptions, as a new connection has none. Returns the chats that requests have
+    /// subscribed to, in order, as outward ids.
     pub fn start_connection(&mut self) -> Vec<String> {
         let names = &self.names;
         let wanted = self.chats.iter_mut().filter_map(|(id, chat)| {
@@ -208,7 +206,7 @@ impl State {
         self.chats.get(&self.names.find(chat)?)
     }
 
-    /// The chat's place, made if there is room.
+    /// The index of a chat, which is added if the limit allows it.
     fn chat_index(&mut self, chat: &Jid<'_>) -> Result<usize, Full> {
         let known = self.names.find(chat).and_then(|id| self.chats.get_index_of(&id));
         if let Some(index) = known {

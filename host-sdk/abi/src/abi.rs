@@ -1,10 +1,10 @@
-//! All that crosses the boundary, and the only file that knows `abi_stable`.
+//! Everything that crosses the boundary; only this file and those below it use `abi_stable`.
 //!
 //! Ownership: a borrowed argument (`RStr`, `RSlice`) lives for the call; an owned one belongs to the
 //! callee. Change: a `#[repr(C)]` struct and a newtype's width are frozen for all of 1.x; the prefix
 //! types ([`PluginModule`], [`Manifest`]) and the two traits ([`HostCalls`], [`Instance`]) grow at
-//! their end only, a new method with a default body. A newtype may gain constants: both sides must
-//! take a value that they do not know.
+//! their end only, each new method with a default body. A newtype may gain constants: both sides must
+//! accept values that they do not know.
 
 #![allow(
     non_local_definitions,
@@ -31,21 +31,21 @@ use abi_stable::{
 };
 use async_ffi::{FfiFuture, FutureExt};
 
-/// What kind of failure a [`PluginError`] is; the host answers each with one HTTP status.
+/// The kind of a [`PluginError`]; the host maps each to one HTTP status.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ErrorKind(pub u16);
 
 impl ErrorKind {
-    /// The request is wrong: 400.
+    /// The request is not valid: 400.
     pub const INVALID: Self = Self(1);
-    /// There is no such thing: 404.
+    /// The requested thing does not exist: 404.
     pub const NOT_FOUND: Self = Self(2);
-    /// Not now: 503.
+    /// Temporarily not possible: 503.
     pub const UNAVAILABLE: Self = Self(3);
     /// A panic was caught: 500.
     pub const PANIC: Self = Self(4);
-    /// Anything else that went wrong inside: 500.
+    /// Any other internal failure: 500.
     pub const INTERNAL: Self = Self(5);
     /// Not implemented by this plugin, host or engine: 422.
     pub const UNSUPPORTED: Self = Self(6);
@@ -55,12 +55,12 @@ impl ErrorKind {
     pub const TIMEOUT: Self = Self(8);
 }
 
-/// How urgent a line of log is: 1 error, 2 warn, 3 info, 4 debug, 5 trace.
+/// The severity of a log line: 1 error, 2 warn, 3 info, 4 debug, 5 trace.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Level(pub u8);
 
-/// What to do with a key of the plugin's store: 1 get, 2 put, 3 delete.
+/// An operation on a key of the plugin's store: 1 get, 2 put, 3 delete.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreOp(pub u8);
@@ -68,13 +68,13 @@ pub struct StoreOp(pub u8);
 impl StoreOp {
     /// Reads a value.
     pub const GET: Self = Self(1);
-    /// Writes a value and answers the one before it.
+    /// Writes a value and returns the previous one.
     pub const PUT: Self = Self(2);
-    /// Removes a value and answers it.
+    /// Removes a value and returns it.
     pub const DELETE: Self = Self(3);
 }
 
-/// Why a plugin, or the host that it asked, could not do something.
+/// The failure of a plugin, or of the host that it asked.
 #[repr(C)]
 #[derive(StableAbi, Clone, PartialEq, Eq, Debug)]
 pub struct PluginError {
@@ -83,7 +83,7 @@ pub struct PluginError {
 }
 
 impl PluginError {
-    /// An error whose message says what was wrong and what would be right.
+    /// Creates an error; the message says what was wrong and what would be right.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into().into() }
@@ -95,7 +95,7 @@ impl PluginError {
         self.kind
     }
 
-    /// The message, for a person.
+    /// The message, for people to read.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -119,7 +119,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A state in the plugin's format number `schema`.
+    /// Creates a snapshot in the plugin's format number `schema`.
     #[must_use]
     pub fn new(schema: u32, bytes: impl Into<Vec<u8>>) -> Self {
         Self { schema, bytes: bytes.into().into() }
@@ -143,7 +143,7 @@ pub type FfiResult<T> = RResult<T, PluginError>;
 /// A future that crosses the boundary.
 pub type FfiReply<T> = FfiFuture<FfiResult<T>>;
 
-/// What a plugin is and does. A prefix type: fields may be appended.
+/// The description of a plugin. A prefix type: fields may be appended.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = Manifest_Ref)))]
@@ -156,25 +156,25 @@ pub struct Manifest {
     pub sdk_version: RStr<'static>,
     /// The compiler that built it.
     pub rustc: RStr<'static>,
-    /// The engines that it works with; none means any.
+    /// The engines that it works with; empty means any.
     pub engines: RSlice<'static, RStr<'static>>,
-    /// The paths that it answers.
+    /// The routes that it handles.
     pub routes: RSlice<'static, Route>,
-    /// The kinds of engine event that it wants to see.
+    /// The kinds of engine event that it consumes.
     pub consumes: RSlice<'static, RStr<'static>>,
     /// The events that it emits.
     pub emits: RSlice<'static, RStr<'static>>,
-    /// Its part of the OpenAPI document, JSON, or nothing.
+    /// Its part of the OpenAPI document, in JSON; may be empty.
     #[sabi(last_prefix_field)]
     pub openapi: RStr<'static>,
 }
 
-/// What a host does for a plugin. Called from the plugin; every method is guarded by the host.
+/// The host's side of the boundary. Called by the plugin; every method is guarded by the host.
 #[sabi_trait]
 pub trait HostCalls: Send + Sync + 'static {
-    /// Whether a line of this level and target would be written.
+    /// Whether a log line of this level and target would be written.
     fn log_enabled(&self, level: Level, target: RStr<'_>) -> bool;
-    /// Writes a line of log.
+    /// Writes a log line.
     fn log(&self, level: Level, target: RStr<'_>, message: RStr<'_>);
     /// Publishes an event; never blocks.
     fn emit(&self, emission: EmissionAbi<'_>) -> FfiResult<()>;
@@ -194,23 +194,23 @@ pub trait HostCalls: Send + Sync + 'static {
 /// A handle to the host.
 pub type HostHandle = HostCalls_TO<abi_stable::std_types::RArc<()>>;
 
-/// A living plugin. Called from the host; every method is guarded by the plugin.
+/// The plugin's side of the boundary. Called by the host; every method is guarded by the plugin.
 #[sabi_trait]
 pub trait Instance: Send + Sync + 'static {
-    /// Answers a request. Cold: a new endpoint is a new route, not a new method.
+    /// Handles a request. Cold: a new endpoint is a new route, not a new method.
     fn handle(&self, request: Request) -> FfiReply<Response>;
-    /// Takes presence news of one chat. Hot: typed and borrowed.
+    /// Handles presence updates of one chat. Hot: typed and borrowed.
     fn on_presence(
         &self,
         session: RStr<'_>,
         chat: RStr<'_>,
         updates: RSlice<'_, PresenceUpdate<'_>>,
     ) -> FfiResult<()>;
-    /// Takes any other engine event, as JSON.
+    /// Handles any other engine event, in JSON.
     fn on_event(&self, kind: RStr<'_>, session: RStr<'_>, data: RSlice<'_, u8>) -> FfiResult<()>;
     /// Writes the state for the next instance.
     fn export_state(&self) -> FfiReply<Snapshot>;
-    /// Winds down within so many milliseconds.
+    /// Stops within `deadline_ms` milliseconds.
     #[sabi(last_prefix_field)]
     fn stop(&self, deadline_ms: u64) -> FfiReply<()>;
 }
@@ -218,14 +218,14 @@ pub trait Instance: Send + Sync + 'static {
 /// A handle to a plugin's instance.
 pub type InstanceHandle = Instance_TO<abi_stable::std_types::RArc<()>>;
 
-/// What a plugin's library exports. A prefix type: fields may be appended.
+/// The root module of a plugin's library. A prefix type: fields may be appended.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = PluginModule_Ref)))]
 pub struct PluginModule {
-    /// Says what the plugin is.
+    /// Returns the manifest.
     pub manifest: extern "C" fn() -> Manifest_Ref,
-    /// Makes an instance, from a configuration in JSON and perhaps from an earlier state.
+    /// Creates an instance from a configuration in JSON and, optionally, the state of an earlier one.
     #[sabi(last_prefix_field)]
     pub create: extern "C" fn(
         host: HostHandle,

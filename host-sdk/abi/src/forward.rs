@@ -1,7 +1,7 @@
-//! Carries what a plugin logs by `tracing`, and its panics, to the host's subscriber.
+//! Forwards a plugin's `tracing` events, and its panics, to the host's subscriber.
 //!
-//! Each loaded library has its own copy of `tracing`, so that each installs its own forwarder, the
-//! first time that one of its instances is made. Spans are not forwarded; their events are.
+//! Each loaded library has its own copy of `tracing`, and installs its own forwarder when its first
+//! instance is created. Spans are not forwarded; the events in them are.
 
 use std::{
     any::Any,
@@ -22,8 +22,8 @@ use tracing_core::{
 
 use crate::abi::{HostHandle, Level};
 
-/// The host that this library logs to: the one of the instance that was created last. Instances write it,
-/// and whatever logs copies the handle out, so that no lock is held while the host writes.
+/// The host that this library logs to: that of the instance created last. Creating an instance writes it;
+/// logging copies the handle out, so that no lock is held while the host writes.
 static HOST: OnceLock<RwLock<Arc<HostHandle>>> = OnceLock::new();
 
 /// Sends this library's log to `host` from now on.
@@ -42,7 +42,7 @@ pub(crate) fn install(host: &Arc<HostHandle>) {
     }
 }
 
-/// Writes a line to the host's log, if there is a host.
+/// Writes a line to the host's log, if a host is installed.
 pub(crate) fn write(level: Level, target: &str, message: &str) {
     with_host(|host| host.log(level, target.into(), message.into()));
 }
@@ -60,7 +60,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     write(Level(1), "panic", &line);
 }
 
-/// The text of a panic.
+/// The message of a panic.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&'static str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
@@ -70,7 +70,7 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
 struct Forward(AtomicU64);
 
 impl Subscriber for Forward {
-    // The host decides anew for each event: its filter, and the host itself, may change.
+    // The host is asked for each event: its filter, and the host itself, may change.
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }

@@ -1,7 +1,7 @@
 //! The panic firewall: the only `catch_unwind` of the project.
 //!
-//! Unguarded, a panic in a call across the boundary ends the process, and one in the drop of a future
-//! aborts it. Both sides therefore wrap what they hand over: the plugin its entries, the host its
+//! Unguarded, a panic in a call across the boundary exits the process, and one in the drop of a future
+//! aborts it. Both sides therefore guard what they expose: the plugin its entries, the host its
 //! callbacks.
 
 #![allow(unsafe_code, reason = "projects pins and drops in place, each with its SAFETY")]
@@ -21,12 +21,12 @@ use crate::{
     forward::{self, panic_text},
 };
 
-/// Runs `call`; a panic in it is an error of kind [`ErrorKind::PANIC`] that names `entry`.
+/// Runs `call`; a panic in it becomes an error of kind [`ErrorKind::PANIC`] that names `entry`.
 pub fn guard<T>(entry: &str, call: impl FnOnce() -> Result<T, PluginError>) -> FfiResult<T> {
     cross(catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(caught(panic, entry))))
 }
 
-/// Like [`guard`] for a future: its making, each poll and its drop.
+/// Guards a future like [`guard`]: its creation, each poll, and its drop.
 pub fn guard_async<T, F>(entry: &'static str, make: impl FnOnce() -> F) -> FfiReply<T>
 where
     T: Send + 'static,
@@ -41,12 +41,12 @@ where
     })
 }
 
-/// A value whose destructor cannot unwind out.
+/// A value whose destructor catches its panics.
 #[derive(Debug)]
 pub struct CatchDrop<T>(ManuallyDrop<T>);
 
 impl<T> CatchDrop<T> {
-    /// Takes charge of the value's destructor.
+    /// Guards the destructor of `value`.
     pub fn new(value: T) -> Self {
         Self(ManuallyDrop::new(value))
     }

@@ -1,4 +1,4 @@
-//! What a plugin may ask of its host.
+//! The host's services for a plugin.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -19,15 +19,15 @@ pub struct Emission<'a> {
     pub session: &'a str,
     /// The event's name, one of the manifest's `emits`.
     pub event: &'a str,
-    /// What must stay in order, for example a chat.
+    /// The lane, for example a chat: emissions of one lane stay in order.
     pub lane: &'a str,
-    /// What it tells the newest state of, for example participants.
+    /// The keys whose newest state it carries, for example participants.
     pub keys: &'a [Key<'a>],
     /// The payload, JSON.
     pub payload: Vec<u8>,
 }
 
-/// The host, as a plugin sees it. Cheap to clone.
+/// A plugin's handle to its host. Cheap to clone; usable from any thread.
 #[derive(Clone)]
 pub struct Host(Arc<HostHandle>);
 
@@ -49,13 +49,15 @@ impl Host {
         self.0.now_ms()
     }
 
-    /// Waits on the host's clock.
+    /// Waits on the host's clock, which counts whole milliseconds; a fraction counts as a whole one.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static + use<> {
-        self.0.sleep(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+        let ms = duration.as_nanos().div_ceil(1_000_000);
+        // Over 500 million years are as good as for ever.
+        self.0.sleep(u64::try_from(ms).unwrap_or(u64::MAX))
     }
 
-    /// Runs a task on the host's runtime. It ends by itself or with the instance; a panic in it is
-    /// logged under `name`.
+    /// Runs a task on the host's runtime until it ends or the instance is dropped. A panic in it is logged
+    /// under `name`.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let guarded = guard_async(name, move || async move {
             task.await;
@@ -69,16 +71,16 @@ impl Host {
         self.0.spawn(name.into(), cross_async(logged));
     }
 
-    /// Publishes an event to whoever listens; never blocks.
+    /// Publishes an event to webhooks and websockets; never blocks.
     ///
     /// # Errors
     ///
-    /// When the session does not exist (any more).
+    /// When the session does not exist, or no longer does.
     pub fn emit(&self, emission: Emission<'_>) -> Result<(), PluginError> {
         self.0.emit(EmissionAbi::new(emission)).into_result()
     }
 
-    /// Asks the session's engine for `op`, with arguments and an answer in JSON.
+    /// Asks the session's engine to do `op`; the arguments and the answer are JSON.
     ///
     /// # Errors
     ///
@@ -105,7 +107,7 @@ impl Host {
         self.store(StoreOp::GET, key, Vec::new())
     }
 
-    /// Writes a value of the plugin's own store; answers the one before it.
+    /// Writes a value of the plugin's own store and returns the previous one.
     ///
     /// # Errors
     ///
@@ -118,7 +120,7 @@ impl Host {
         self.store(StoreOp::PUT, key, value)
     }
 
-    /// Removes a value of the plugin's own store; answers it.
+    /// Removes a value of the plugin's own store and returns it.
     ///
     /// # Errors
     ///

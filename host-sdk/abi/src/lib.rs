@@ -1,8 +1,8 @@
 //! The stable ABI between a WAHA-like gateway and its plugins.
 //!
-//! A plugin is a type that implements [`Plugin`] and one line, [`export_plugin!`], in a library of
-//! crate type `cdylib`. It is plain Rust: no unsafe code, no ABI types, and it asks its [`Host`] for
-//! all that touches the world: the engine, events, time, tasks, storage.
+//! A plugin is a type that implements [`Plugin`], and one line, [`export_plugin!`], in a library of
+//! crate type `cdylib`. It is plain Rust: no unsafe code, no ABI types. Its [`Host`] provides everything
+//! outside the plugin: the engine, events, time, tasks, storage.
 //!
 //! ```
 //! use host_abi::{
@@ -44,12 +44,12 @@
 //!
 //! # The promise
 //!
-//! Any plugin built against 1.x loads on any host of 1.y. Structs of [`abi`] are frozen; the module,
-//! the manifest and the two traits may grow at their end, where an older side does not look.
+//! Any plugin built against 1.x loads on any host of 1.y. The structs of [`abi`] are frozen; the module,
+//! the manifest and the two traits may grow at their end, which an older side does not read.
 //!
 //! # What a plugin must not do
 //!
-//! A plugin has a copy of its own of every library that it links. Its tokio has no runtime, so
+//! A plugin has its own copy of every library that it links. Its tokio has no runtime, so
 //! `tokio::spawn` and `tokio::time` panic there; [`Host::spawn`] and [`Host::sleep`] stand in for them.
 //! `tokio::sync` works. Logging by `tracing` reaches the host's subscriber.
 

@@ -1,4 +1,4 @@
-//! What the author of a plugin writes.
+//! The trait that a plugin implements, its manifest, and its export.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -6,17 +6,17 @@ use std::{future::Future, sync::Arc, time::Duration};
 pub use crate::abi::{create, manifest};
 use crate::{ErrorKind, Host, PluginError, PresenceUpdate, Request, Response, Route, Snapshot};
 
-/// What a plugin is: its name, and what it answers, hears and says.
+/// The description of a plugin: its name, its routes, and the events that it consumes and emits.
 #[derive(Debug, Clone, Copy)]
 pub struct Manifest {
     /// The plugin's name, for logs and for its configuration.
     pub name: &'static str,
     /// The plugin's own version.
     pub version: &'static str,
-    /// The engines that it works with, for example `NOWEB`. None means any. The host answers 422
+    /// The engines that it works with, for example `NOWEB`. Empty means any. The host answers 422
     /// for a session of another engine.
     pub engines: &'static [&'static str],
-    /// The paths that it answers.
+    /// The routes that it handles.
     pub routes: &'static [Route],
     /// The kinds of engine event for [`Plugin::on_event`], for example `messages.upsert`.
     pub consumes: &'static [&'static str],
@@ -41,32 +41,32 @@ impl Manifest {
 
 /// A feature that a gateway loads at run time.
 ///
-/// Every call is guarded: a panic costs the caller one error, never the host's life. Calls come from
-/// many threads at once, but those of one session's events come one after the other, in order.
+/// Every call is guarded: a panic becomes an error for its caller and never ends the host. Calls come from
+/// many threads at once, except that the events of one session come one at a time, in order.
 pub trait Plugin: Send + Sync + Sized + 'static {
-    /// What the plugin is.
+    /// The description of the plugin.
     const MANIFEST: Manifest;
 
-    /// Makes an instance from its configuration (JSON; empty when there is none) and, when it
-    /// takes over from an earlier instance, from that one's state.
+    /// Creates an instance from its configuration (JSON; empty when there is none) and, when it takes over
+    /// from an earlier instance, from the state of that one.
     ///
     /// # Errors
     ///
-    /// When the configuration or the state makes no sense. The host then does not start.
+    /// When the configuration or the state is not valid. The host then does not start.
     fn create(host: Host, config: &[u8], restore: Option<Snapshot>) -> Result<Self, PluginError>;
 
-    /// Answers a request to one of the manifest's routes. The future is dropped when the client
-    /// goes away.
+    /// Handles a request to one of the manifest's routes. The future is dropped when the client
+    /// disconnects.
     fn handle(
         self: Arc<Self>,
         request: Request,
     ) -> impl Future<Output = Result<Response, PluginError>> + Send + 'static;
 
-    /// Takes one presence event of an engine: a chat, and the participants that it is about.
+    /// Handles one presence event of an engine: updates of participants of one chat.
     ///
     /// # Errors
     ///
-    /// What the host writes to its log.
+    /// When the event is refused; the host logs the error.
     fn on_presence(
         &self,
         session: &str,
@@ -77,24 +77,24 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         Ok(())
     }
 
-    /// Takes an engine event of a kind that the manifest consumes, as the engine's own JSON.
+    /// Handles an engine event of a kind that the manifest consumes, in the engine's own JSON.
     ///
     /// # Errors
     ///
-    /// What the host writes to its log.
+    /// When the event is refused; the host logs the error.
     fn on_event(&self, kind: &str, session: &str, data: &[u8]) -> Result<(), PluginError> {
         let _ = (kind, session, data);
         Ok(())
     }
 
-    /// Writes the state, for the instance that takes over.
+    /// Exports the state for the instance that takes over.
     fn export_state(
         self: Arc<Self>,
     ) -> impl Future<Output = Result<Snapshot, PluginError>> + Send + 'static {
         async { Err(PluginError::new(ErrorKind::UNSUPPORTED, "the plugin keeps no state")) }
     }
 
-    /// Winds down; whatever still runs after `deadline` is dropped.
+    /// Stops; tasks that still run after `deadline` are dropped.
     fn stop(
         self: Arc<Self>,
         deadline: Duration,
@@ -106,8 +106,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
 /// Exports a [`Plugin`] from a library of crate type `cdylib`.
 ///
-/// A library that aborts on a panic would take its host with it, so that `panic = "abort"` does not
-/// compile.
+/// A library that aborts on a panic would end its host as well, so `panic = "abort"` does not compile.
 #[macro_export]
 macro_rules! export_plugin {
     ($plugin:ty) => {

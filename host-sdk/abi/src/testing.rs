@@ -1,7 +1,7 @@
 //! A host for the tests of plugins: virtual time, scripted engine answers, recorded emissions.
 //!
-//! [`FakeHost::run`] drives a future and all that the plugin spawned, on the calling thread; when
-//! nothing can go on, time jumps to the next timer, so that a wait of an hour takes no time.
+//! [`FakeHost::run`] drives a future, and the tasks that the plugin spawned, on the calling thread. When
+//! all of them wait, time jumps to the next timer, so that a wait of an hour takes no real time.
 //!
 //! ```
 //! use host_abi::testing::FakeHost;
@@ -35,25 +35,25 @@ use crate::{
     abi::{BoxFuture, EmissionAbi, HostSide, Level, StoreOp, host_handle},
 };
 
-/// When a [`FakeHost`] starts: 2023-06-14 05:08:46 UTC, in Unix milliseconds.
+/// The time at which a [`FakeHost`] starts: 2023-06-14 05:08:46 UTC, in Unix milliseconds.
 pub const START_MS: u64 = 1_686_719_326_000;
 
-/// What a plugin emitted.
+/// An event that a plugin emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emitted {
     /// The session.
     pub session: String,
     /// The event's name.
     pub event: String,
-    /// What stays in order.
+    /// The lane.
     pub lane: String,
-    /// What a later emission supersedes.
+    /// The keys.
     pub keys: Vec<String>,
     /// The payload, JSON.
     pub payload: String,
 }
 
-/// What a plugin asked of an engine.
+/// A call of a plugin to an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineCall {
     /// The operation.
@@ -66,7 +66,10 @@ pub struct EngineCall {
 
 type Answer = dyn Fn(&str, &str, &[u8]) -> Result<Vec<u8>, PluginError> + Send + Sync;
 
-/// A host whose time, engine and listeners are the test's. Cheap to clone.
+/// A host whose time and engine the test controls, and which records what the plugin does.
+///
+/// Cheap to clone: the clones share one state. Its lock is held for a lookup or a change, never while the
+/// plugin's code runs, and a timer's waker is called after it is released.
 #[derive(Clone)]
 pub struct FakeHost(Arc<Mutex<State>>);
 
@@ -90,7 +93,7 @@ impl Default for FakeHost {
 }
 
 impl FakeHost {
-    /// A host at [`START_MS`] whose engine answers `null` to everything, at once.
+    /// Creates a host at [`START_MS`] whose engine answers `null` to every call, immediately.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
@@ -113,7 +116,7 @@ impl FakeHost {
         Host::new(host_handle(self.clone()))
     }
 
-    /// Lets `answer` answer the engine's operations: name, session, arguments.
+    /// Sets the engine's answer to a call: operation, session, arguments.
     pub fn on_engine(
         &self,
         answer: impl Fn(&str, &str, &[u8]) -> Result<Vec<u8>, PluginError> + Send + Sync + 'static,
@@ -121,34 +124,34 @@ impl FakeHost {
         self.state().answer = Arc::new(answer);
     }
 
-    /// Lets the engine take so long for each answer.
+    /// Sets how long the engine takes for each answer.
     pub fn delay_engine(&self, delay: Duration) {
         self.state().engine_delay = delay;
     }
 
-    /// Takes what was emitted since the last call.
+    /// Takes the events emitted since the last call.
     #[must_use]
     pub fn emissions(&self) -> Vec<Emitted> {
         mem::take(&mut self.state().emissions)
     }
 
-    /// Takes what was asked of the engine since the last call.
+    /// Takes the calls to the engine since the last call of this.
     #[must_use]
     pub fn engine_calls(&self) -> Vec<EngineCall> {
         mem::take(&mut self.state().calls)
     }
 
-    /// Takes what was logged through the host since the last call.
+    /// Takes the lines logged through the host since the last call.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         mem::take(&mut self.state().log)
     }
 
-    /// Drives `future`, and what was spawned, to its end. Time jumps when all are waiting for it.
+    /// Drives `future` to its end, and the spawned tasks with it. Time jumps when all of them wait.
     ///
     /// # Panics
     ///
-    /// When nothing can go on and no timer is left.
+    /// When all of them wait and no timer is left.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         loop {
@@ -160,12 +163,12 @@ impl FakeHost {
                 return value;
             }
             if !flag.0.load(Ordering::SeqCst) {
-                assert!(self.jump(u64::MAX), "nothing can go on and no timer is left");
+                assert!(self.jump(u64::MAX), "everything waits, and no timer is left");
             }
         }
     }
 
-    /// Polls what was spawned until all of it waits.
+    /// Polls the spawned tasks until all of them wait.
     pub fn settle(&self) {
         loop {
             let flag = Arc::new(Flag::default());
@@ -184,7 +187,7 @@ impl FakeHost {
         }
     }
 
-    /// Moves time on, timer by timer, polling what was spawned after each.
+    /// Advances time, timer by timer, and polls the spawned tasks after each.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         let until = self.state().now_ms.saturating_add(by);
@@ -227,7 +230,7 @@ impl FakeHost {
     }
 }
 
-/// A timer, gone from the host's list when its future is dropped.
+/// A timer, removed from the host's list when its future is dropped.
 struct Timer {
     fake: FakeHost,
     key: (u64, u64),
@@ -309,7 +312,7 @@ impl HostSide for FakeHost {
             StoreOp::PUT => Ok(store.insert(key.to_owned(), value)),
             StoreOp::DELETE => Ok(store.remove(key)),
             StoreOp(other) => {
-                let message = format!("no store operation {other}");
+                let message = format!("unknown store operation {other}");
                 Err(PluginError::new(ErrorKind::UNSUPPORTED, message))
             }
         };

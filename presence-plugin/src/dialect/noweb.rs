@@ -1,14 +1,14 @@
-//! NOWEB speaks Baileys: its events in, its operations out.
+//! NOWEB's dialect, which is that of Baileys: its events in, its operations out.
 //!
 //! | Baileys | documented |
 //! |---|---|
 //! | `available` | online |
-//! | `unavailable` | offline, with a last-seen if there is one |
+//! | `unavailable` | offline, with a last-seen if that is known |
 //! | `composing` | typing |
 //! | `recording` | recording |
 //! | `paused` | paused |
 //!
-//! Baileys itself says `available` for a `<paused/>` chat state.
+//! Baileys reports a `<paused/>` chat state as `available`.
 
 use std::borrow::Cow;
 
@@ -20,41 +20,41 @@ use crate::{
     presence::{Presence, Record},
 };
 
-/// The kind of event that tells presences.
+/// The kind of event for presences.
 pub(crate) const PRESENCE_UPDATE: &str = "presence.update";
-/// The kind of event that tells messages.
+/// The kind of event for messages.
 pub(crate) const MESSAGES_UPSERT: &str = "messages.upsert";
-/// The kind of event that tells how the connection does.
+/// The kind of event for the state of the connection.
 pub(crate) const CONNECTION_UPDATE: &str = "connection.update";
 
-/// What the engine says of one participant.
+/// What the engine reports of one participant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said<'a> {
-    /// Something that is understood.
+    /// A known status.
     News(Record),
-    /// A status that is not one of the five.
+    /// An unknown status.
     UnknownWord(Cow<'a, str>),
-    /// Nothing that makes sense.
+    /// No status.
     Junk,
 }
 
-/// Why an event cannot be read.
+/// The reason why an event cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialectError {
-    /// It is not JSON.
+    /// The event is not valid JSON.
     #[error("failed to read the event as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// A field is not there, or of another type.
+    /// A field is missing or has the wrong type.
     #[error("failed to read the event: {field} should be {expected}")]
     Field {
-        /// Where it should be.
+        /// The name of the field.
         field: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
 }
 
-/// Reads a status that the engine gave as a number.
+/// Reads a status in its typed form.
 pub(crate) fn status(status: EngineStatus, last_seen: Option<u64>) -> Said<'static> {
     let presence = match status {
         EngineStatus::AVAILABLE => Presence::Online,
@@ -100,7 +100,7 @@ impl PresenceEvent {
         let field = |field, expected| DialectError::Field { field, expected };
         let mut event: Value = serde_json::from_slice(data)?;
         let Some(Value::String(chat)) = event.get_mut("id").map(Value::take) else {
-            return Err(field("id", "a text"));
+            return Err(field("id", "a string"));
         };
         let Some(Value::Object(presences)) = event.get_mut("presences").map(Value::take) else {
             return Err(field("presences", "an object"));
@@ -112,7 +112,7 @@ impl PresenceEvent {
         &self.chat
     }
 
-    /// The participants, in the event's order.
+    /// The participants, in the order of the event.
     pub(crate) fn participants(&self) -> impl Iterator<Item = (&str, Said<'_>)> {
         self.presences.iter().map(|(jid, said)| (jid.as_str(), read_said(said)))
     }
@@ -131,7 +131,8 @@ fn read_said(said: &Value) -> Said<'_> {
     }
 }
 
-/// A whole number of seconds, as a number or in a text; nothing else, `deny` for example.
+/// A whole number of seconds, as a number or as a string of digits; anything else, for example `deny`, is
+/// unknown.
 fn seconds(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
@@ -140,10 +141,10 @@ fn seconds(value: &Value) -> Option<u64> {
     }
 }
 
-/// JavaScript does not tell 5.0 from 5.
+/// Reads a number such as 5.0, which JavaScript does not distinguish from 5.
 fn whole(number: f64) -> Option<u64> {
     let is_whole = number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number);
-    // A JSON number without a fraction, in a range that has room for it.
+    // Every whole number of 32 bits is exact in an f64.
     is_whole.then(|| format!("{number:.0}").parse().ok()).flatten()
 }
 
@@ -151,7 +152,7 @@ fn whole(number: f64) -> Option<u64> {
 #[derive(Debug)]
 pub(crate) struct MessagesEvent(Vec<Value>);
 
-/// Who wrote a message, and where.
+/// The author of a message, and the chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Author<'a> {
     pub(crate) chat: &'a str,
@@ -161,7 +162,7 @@ pub(crate) struct Author<'a> {
 impl MessagesEvent {
     pub(crate) fn read(data: &[u8]) -> Result<Self, DialectError> {
         let mut event: Value = serde_json::from_slice(data)?;
-        // Any other type is history, which says nothing of the present.
+        // Any other type is history, which says nothing about the present.
         if event.get("type").and_then(Value::as_str) != Some("notify") {
             return Ok(Self(Vec::new()));
         }
@@ -171,7 +172,7 @@ impl MessagesEvent {
         }
     }
 
-    /// Who wrote the messages that are not the account's own; none for a message that does not say.
+    /// The authors of the messages that are not the account's own; `None` for a message without one.
     pub(crate) fn authors(&self) -> impl Iterator<Item = Option<Author<'_>>> {
         let keys = self.0.iter().map(|message| message.get("key"));
         let theirs = keys.filter(|key| {
@@ -181,7 +182,7 @@ impl MessagesEvent {
     }
 }
 
-/// In a group the author is the participant; a direct chat has none, it is the author itself.
+/// Reads the author: in a group the participant, in a direct chat the contact itself.
 fn author(key: &Value) -> Option<Author<'_>> {
     let text = |name| key.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let chat = text("remoteJid")?;
@@ -190,12 +191,12 @@ fn author(key: &Value) -> Option<Author<'_>> {
     Some(Author { chat, participant })
 }
 
-/// What a `connection.update` tells, if it tells of a change.
+/// A change that a `connection.update` reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectionChange {
-    /// There is a new connection.
+    /// A new connection is open.
     Open,
-    /// There is none any more.
+    /// The connection is closed.
     Closed,
 }
 
@@ -210,7 +211,7 @@ impl ConnectionChange {
     }
 }
 
-/// What the engine is asked to do.
+/// An operation of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) op: &'static str,
@@ -222,7 +223,7 @@ impl Call {
         Self { op, args: args.to_string().into_bytes() }
     }
 
-    /// Subscribes to a chat's presence.
+    /// Subscribes to the presence of a chat.
     pub(crate) fn subscribe(chat: &Jid<'_>) -> Self {
         Self::new("presenceSubscribe", &json!({ "jid": chat.to_engine() }))
     }

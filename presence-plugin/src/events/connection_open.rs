@@ -14,7 +14,7 @@ use crate::{
     subscriptions,
 };
 
-/// Takes a change of the connection, which ends the connection before.
+/// Handles a change of the connection, which ends the previous one.
 pub(super) fn take(context: &Arc<Context>, name: &str, data: &[u8]) -> Result<(), PluginError> {
     let change = ConnectionChange::read(data).map_err(unreadable(context, CONNECTION_UPDATE))?;
     let Some(change) = change else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! A message from somebody who was typing or recording: they have sent it, so they are online.
+//! A message from a participant who was typing or recording: it is sent, so they are online.
 
 use host_abi::PluginError;
 
@@ -11,7 +11,7 @@ use crate::{
     session::Session,
 };
 
-/// Takes new messages.
+/// Handles new messages.
 pub(super) fn take(context: &Context, session: &str, data: &[u8]) -> Result<(), PluginError> {
     let event = MessagesEvent::read(data).map_err(unreadable(context, MESSAGES_UPSERT))?;
     let session = context.session(session);

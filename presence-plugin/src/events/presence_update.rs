@@ -1,4 +1,4 @@
-//! News of the participants of a chat: into the state, and out to the webhooks.
+//! Presence updates of a chat: into the state, and out to the webhooks.
 
 use foldhash::fast::RandomState;
 use host_abi::{Emission, PluginError, PresenceUpdate};
@@ -17,7 +17,7 @@ use crate::{
 /// The event that the plugin emits.
 pub(crate) const EMITTED: &str = "presence.update";
 
-/// Takes an event in its typed form.
+/// Handles an event in its typed form.
 pub(crate) fn take_typed(
     context: &Context,
     session: &str,
@@ -30,7 +30,7 @@ pub(crate) fn take_typed(
     take(context, session, chat, news)
 }
 
-/// Takes an event in the engine's JSON.
+/// Handles an event in the engine's JSON.
 pub(super) fn take_json(context: &Context, session: &str, data: &[u8]) -> Result<(), PluginError> {
     let event = PresenceEvent::read(data).map_err(unreadable(context, PRESENCE_UPDATE))?;
     take(context, session, event.chat(), event.participants())
@@ -62,8 +62,8 @@ fn take<'a>(
     apply(context, &context.session(session), &chat, newest(updates))
 }
 
-/// The one path into the state and out to the webhooks. What the state has no room for is not
-/// emitted either.
+/// The only path into the state and out to the webhooks. An update that the state refuses is not emitted
+/// either.
 pub(super) fn apply(
     context: &Context,
     session: &Session,
@@ -91,7 +91,7 @@ pub(super) fn apply(
     context.host.emit(Emission { session: &session.name, event: EMITTED, lane, keys, payload })
 }
 
-/// One update a participant: of two devices of one, the later counts.
+/// One update per participant: of two from different devices, the later counts.
 fn newest(updates: Vec<Update<'_>>) -> Vec<Update<'_>> {
     if updates.len() < 2 {
         return updates;

@@ -1,6 +1,6 @@
 //! `POST /api/{session}/presence`, which sets the account's own presence.
 //!
-//! `online` and `offline` are of the account; `typing`, `recording` and `paused` are of one chat.
+//! `online` and `offline` apply to the whole account; `typing`, `recording` and `paused` to one chat.
 
 use std::fmt::Display;
 
@@ -16,7 +16,7 @@ use crate::{context::Context, dialect::noweb::Call, jid::Jid, presence::Presence
 #[serde(rename_all = "camelCase")]
 struct SessionPresence {
     presence: String,
-    /// `null` and an empty text mean that there is none, as WAHA's validators take them.
+    /// Absent if it is `null` or empty, as WAHA's validators take it.
     chat_id: Option<String>,
 }
 
@@ -24,7 +24,7 @@ struct SessionPresence {
 pub(super) async fn answer(context: &Context, request: &Request) -> Result<Response, PluginError> {
     let body: Value = serde_json::from_slice(request.body()).map_err(|error| malformed(&error))?;
     if !body.is_object() {
-        return Err(malformed(&"it is no object"));
+        return Err(malformed(&"it is not an object"));
     }
     let body = SessionPresence::deserialize(body).map_err(|error| malformed(&error))?;
     let presence = Presence::from_word(&body.presence).ok_or_else(|| unknown(&body.presence))?;
@@ -34,7 +34,9 @@ pub(super) async fn answer(context: &Context, request: &Request) -> Result<Respo
         (Some(chat), true) => Some(parse_chat(chat)?),
         (None, true) => return Ok(detail(&format!("'{presence}' needs a chatId"))),
         (Some(_), false) => {
-            return Ok(detail(&format!("'{presence}' is of the whole account: leave chatId out")));
+            return Ok(detail(&format!(
+                "'{presence}' applies to the whole account: leave chatId out"
+            )));
         }
     };
     send(context, request.session(), presence, chat.as_ref()).await?;
@@ -69,6 +71,6 @@ fn malformed(error: &dyn Display) -> PluginError {
 fn unknown(word: &str) -> PluginError {
     let words = Presence::ALL.map(Presence::word).join(", ");
     let word: String = word.chars().take(40).collect();
-    let message = format!("presence is {word:?}, and should be one of {words}");
+    let message = format!("presence: unknown presence {word:?}; expected one of {words}");
     PluginError::new(ErrorKind::INVALID, message)
 }

@@ -1,4 +1,4 @@
-//! Chats copied out of the state, to be written as JSON when its lock is no longer held.
+//! Chats copied out of the state, so that they are written as JSON after its lock is released.
 
 use std::{slice, sync::Arc};
 
@@ -13,14 +13,14 @@ use crate::{jid::Server, presence::Record};
 pub struct Listing {
     chats: Vec<(PackedId, usize)>,
     rows: Vec<Row>,
-    /// The ids that are no numbers, in the order in which they come up.
+    /// The ids that are not numbers, in the order in which they occur.
     names: Vec<Arc<str>>,
 }
 
 /// An outward id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Id<'a> {
-    /// A number and where it belongs.
+    /// A number and its server.
     Number(u64, Server),
     /// The text.
     Name(&'a str),
@@ -40,20 +40,20 @@ impl Listing {
         }
     }
 
-    /// How many chats there are.
+    /// The number of chats.
     #[must_use]
     pub fn chats(&self) -> usize {
         self.chats.len()
     }
 
-    /// How many participants there are in all chats.
+    /// The number of participants in all chats.
     #[must_use]
     pub fn participants(&self) -> usize {
         self.rows.len()
     }
 
-    /// Shows all in order: each chat to `chat`, then each of its participants to `participant`, then
-    /// its end to `end`. `target` is passed along.
+    /// Visits everything in order: calls `chat` for each chat, then `participant` for each of its
+    /// participants, then `end`. Each call gets `target`.
     pub fn walk<T>(
         &self,
         target: &mut T,
@@ -77,7 +77,7 @@ fn resolve<'a>(id: PackedId, names: &mut slice::Iter<'a, Arc<str>>) -> Id<'a> {
     match id.unpack() {
         Unpacked::Number(number, server) => Id::Number(number, server),
         Unpacked::Name(_) => {
-            Id::Name(names.next().expect("a listing has the name of each id that is one"))
+            Id::Name(names.next().expect("a listing has the name of every id that is not a number"))
         }
     }
 }

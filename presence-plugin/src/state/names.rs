@@ -1,4 +1,4 @@
-//! The ids that are no plain numbers: groups of the old form, leading zeros, very many digits.
+//! Ids that are not plain numbers: old-style groups, leading zeros, more than 18 digits.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use indexmap::IndexSet;
 use super::row::{PackedId, Unpacked};
 use crate::jid::Jid;
 
-/// Outward ids by place. It only grows, and by no more than the state's limits let in.
+/// Outward ids by place. It only grows, bounded by the limits of the state.
 #[derive(Debug, Default)]
 pub(super) struct Names(IndexSet<Arc<str>, RandomState>);
 
@@ -21,7 +21,7 @@ impl Names {
         })
     }
 
-    /// The packed form of an id, which is remembered if it must be.
+    /// The packed form of an id, which is added if it is not a number.
     pub(super) fn pack(&mut self, jid: &Jid<'_>) -> PackedId {
         PackedId::of(jid).unwrap_or_else(|| {
             let (place, _) = self.0.insert_full(jid.to_string().into());
@@ -29,7 +29,7 @@ impl Names {
         })
     }
 
-    /// The name that a packed id stands for, if it stands for one.
+    /// The name of a packed id that is not a number.
     pub(super) fn name(&self, id: PackedId) -> Option<&Arc<str>> {
         match id.unpack() {
             Unpacked::Number(..) => None,
@@ -45,7 +45,7 @@ impl Names {
         }
     }
 
-    /// Whether there are none, so that no id stands for one.
+    /// Whether all ids so far are numbers.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -3,14 +3,14 @@
 use super::row::{PackedId, Row};
 use crate::presence::Record;
 
-/// Rows, and in a chat of many an index to find one by its id.
+/// Rows, with an index by id in large chats.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     rows: Vec<Row>,
     index: Index,
 }
 
-/// Up to so many rows are searched one by one, which is as fast and needs no index.
+/// The largest number of rows that are searched one by one, which is as fast and needs no index.
 const FEW: usize = 32;
 
 impl Roster {
@@ -30,10 +30,14 @@ impl Roster {
         self.place(id).map(|place| &mut self.rows[place])
     }
 
-    /// Adds a participant that is not there yet, of at most 65,534.
+    /// Adds a participant that is not in the chat yet.
+    ///
+    /// # Panics
+    ///
+    /// Beyond 65,534 participants.
     pub(super) fn push(&mut self, id: PackedId, record: Record) {
         if self.rows.len() == self.rows.capacity() {
-            // Most chats have one participant; the others grow by a half and not by the whole.
+            // Most chats have one participant; the others grow by half their size, not by all of it.
             let more = if self.rows.is_empty() { 1 } else { (self.rows.len() / 2).max(3) };
             self.rows.reserve_exact(more);
         }
@@ -52,7 +56,7 @@ impl Roster {
     }
 }
 
-/// An open-addressed table of places, 4 to 8 bytes a row: each slot holds a place and one, or 0.
+/// An open-addressed table of places, 4 to 8 bytes per row: each slot holds a place plus one, or 0.
 #[derive(Debug, Default)]
 struct Index(Box<[u16]>);
 
@@ -90,7 +94,7 @@ impl Index {
     }
 
     fn home(&self, id: PackedId) -> usize {
-        // The length is a power of two: its logarithm is how many of the upper bits matter.
+        // The length is a power of two: its logarithm is the number of upper bits that select a slot.
         let slot = id.scattered() >> (u64::BITS - self.0.len().ilog2());
         usize::try_from(slot).expect("a slot is below the length")
     }
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_found_at_every_size() {
+    fn every_participant_is_found_at_every_size() {
         let mut roster = Roster::default();
         for number in 0..3000 {
             assert!(roster.find(id(number)).is_none());
@@ -133,14 +137,14 @@ mod tests {
         assert_eq!(first, 16);
         for number in 1..10_000 {
             roster.push(id(number), Record::of(Presence::Online));
-            // Room is taken ahead, for three at least.
+            // Capacity grows ahead of need, by at least three rows.
             let further = bytes(&roster).saturating_sub(first + 3 * size_of::<Row>());
             assert!(further <= 40 * number, "{further} bytes for {number} further");
         }
     }
 
     #[test]
-    fn the_largest_chat_there_can_be_works() {
+    fn the_largest_possible_chat_works() {
         let mut roster = Roster::default();
         for number in 0..Limits::MOST_PARTICIPANTS {
             roster.push(id(number), Record::of(Presence::Online));

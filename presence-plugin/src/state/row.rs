@@ -7,8 +7,8 @@ use crate::{
     presence::{Presence, Record},
 };
 
-/// An id in 62 bits, under 2 bits that say what it is: a number on one of the three servers, or the
-/// place of a name in [`super::names::Names`].
+/// An id in 62 bits, below 2 bits for its kind: a number on one of the three servers, or the place of a
+/// name in [`super::names::Names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PackedId(u64);
 
@@ -16,7 +16,7 @@ const PLACE_BITS: u32 = 62;
 const VALUE: u64 = (1 << PLACE_BITS) - 1;
 
 impl PackedId {
-    /// The id itself, if its user is a number.
+    /// The packed form of an id whose user is a number.
     pub(super) fn of(jid: &Jid<'_>) -> Option<Self> {
         let kind = match jid.server() {
             Server::Contact => 0,
@@ -31,25 +31,27 @@ impl PackedId {
         Self(3 << PLACE_BITS | place as u64)
     }
 
-    /// What it stands for.
+    /// The number or the place.
     pub(super) fn unpack(self) -> Unpacked {
         let value = self.0 & VALUE;
         match self.0 >> PLACE_BITS {
             0 => Unpacked::Number(value, Server::Contact),
             1 => Unpacked::Number(value, Server::Lid),
             2 => Unpacked::Number(value, Server::Group),
-            _ => Unpacked::Name(usize::try_from(value).expect("it was made from a usize")),
+            _ => Unpacked::Name(
+                usize::try_from(value).expect("a place was a usize when it was packed"),
+            ),
         }
     }
 
-    /// A number that scatters ids over the whole range, for an index.
+    /// A hash that scatters neighbouring ids over the whole range.
     pub(super) fn scattered(self) -> u64 {
-        // The golden ratio of 64 bits: neighbouring numbers end up far apart.
+        // Fibonacci hashing: 2^64 divided by the golden ratio.
         self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 }
 
-/// What a [`PackedId`] stands for.
+/// The contents of a [`PackedId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unpacked {
     /// A number.
@@ -58,7 +60,7 @@ pub(super) enum Unpacked {
     Name(usize),
 }
 
-/// A participant and the last news of it.
+/// A participant and its last record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     pub(super) id: PackedId,

@@ -12,22 +12,22 @@ use crate::{
     presence::{Presence, Record},
 };
 
-/// The number of this format.
+/// The version number of this format.
 pub const SCHEMA: u32 = 1;
 
 /// Why a saved state cannot be taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
-    /// It is of another format.
+    /// The format is another one.
     #[error("failed to read a state of schema {found}: this version reads schema {SCHEMA}")]
     Schema {
-        /// The number of that format.
+        /// The version number of that format.
         found: u32,
     },
-    /// It is not what this format says.
+    /// The bytes are not in this format.
     #[error("failed to read the state of schema {SCHEMA}")]
     Malformed(#[from] serde_json::Error),
-    /// An id in it is none.
+    /// An id is not valid.
     #[error("failed to read an id in the state of session {session:?}")]
     Id {
         /// The session.
@@ -36,7 +36,7 @@ pub enum SavedError {
         #[source]
         source: JidError,
     },
-    /// It is of more chats than may be remembered.
+    /// There are more chats than the limit allows.
     #[error("failed to take over the state of session {session:?}")]
     Full {
         /// The session.
@@ -63,11 +63,11 @@ struct SavedChat {
     presences: Vec<(String, Presence, Option<u64>)>,
 }
 
-/// Writes the states of sessions.
+/// Serializes the states of sessions.
 ///
 /// # Errors
 ///
-/// Never, as far as is known: all of it can be written as JSON.
+/// When serialization fails, which no known state does.
 pub fn encode<'a>(
     sessions: impl IntoIterator<Item = (&'a str, &'a State)>,
 ) -> Result<Vec<u8>, SavedError> {
@@ -81,7 +81,7 @@ pub fn encode<'a>(
 ///
 /// # Errors
 ///
-/// When it is of another schema, or damaged, or has more chats than `limits` let in.
+/// When the schema is another one, the bytes are damaged, or there are more chats than `limits` allow.
 pub fn decode(
     schema: u32,
     bytes: &[u8],

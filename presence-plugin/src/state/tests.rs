@@ -28,7 +28,7 @@ fn a_record_is_replaced_whole() {
 }
 
 #[test]
-fn what_is_beyond_a_limit_is_refused_and_nothing_else_changes() {
+fn updates_beyond_a_limit_are_refused_and_nothing_else_changes() {
     let mut state = State::new(Limits { chats: 2, participants: 2, rows: 3 });
     let online = Record::of(Presence::Online);
     assert_eq!(take(&mut state, "1", "1", online), 0);
@@ -43,18 +43,18 @@ fn what_is_beyond_a_limit_is_refused_and_nothing_else_changes() {
     let mut updates = vec![(jid("1"), online), (jid("2"), online), (jid("3"), online)];
     assert_eq!(state.apply(&group, &mut updates), 1);
     assert_eq!(updates, [(jid("1"), online), (jid("2"), online)]);
-    assert_eq!(take(&mut state, "1", "2", online), 1, "three rows are all there may be");
+    assert_eq!(take(&mut state, "1", "2", online), 1, "the limit is three rows");
 }
 
 #[test]
-fn a_chat_of_which_all_was_refused_stays_unknown() {
+fn a_chat_whose_updates_were_all_refused_stays_unknown() {
     let mut state = State::new(Limits { chats: 2, participants: 2, rows: 0 });
     take(&mut state, "1", "1", Record::of(Presence::Online));
     assert_eq!(all(&state), "[]");
 }
 
 #[test]
-fn a_new_connection_forgets_subscriptions_but_not_who_asked_for_them() {
+fn a_new_connection_clears_subscriptions_but_not_which_chats_are_wanted() {
     let mut state = State::default();
     take(&mut state, "1", "1", Record::of(Presence::Online));
     for chat in ["3", "01", "2@g.us"] {
@@ -66,7 +66,7 @@ fn a_new_connection_forgets_subscriptions_but_not_who_asked_for_them() {
 }
 
 #[test]
-fn one_saved_state_is_written_so() {
+fn a_saved_state_has_this_format() {
     let mut state = State::default();
     state.set_subscribed(&jid("1-2@g.us"), true).unwrap();
     take(&mut state, "1-2@g.us", "007", Record::offline(Some(5)));
@@ -94,7 +94,7 @@ fn a_saved_state_that_cannot_be_read_says_why() {
     );
 }
 
-/// One event: the chat, and who is said to be what, since when.
+/// One event: the chat, and per participant the presence and the last-seen.
 type Event = (String, Vec<(String, Presence, Option<u64>)>);
 type Model = IndexMap<String, IndexMap<String, (Presence, Option<u32>)>>;
 
@@ -114,7 +114,7 @@ fn event() -> impl Strategy<Value = Event> {
     (id(), collection::vec((id(), presence, last_seen), 1..60))
 }
 
-fn teach(model: &mut Model, (chat, updates): &Event) {
+fn record(model: &mut Model, (chat, updates): &Event) {
     let chat = model.entry(chat.clone()).or_default();
     for (participant, presence, last_seen) in updates {
         let known = (*presence == Presence::Offline).then_some(*last_seen).flatten();
@@ -123,7 +123,7 @@ fn teach(model: &mut Model, (chat, updates): &Event) {
     }
 }
 
-fn told(model: &Model) -> Vec<ChatPresences> {
+fn listed(model: &Model) -> Vec<ChatPresences> {
     let chats = model.iter().map(|(chat, participants)| ChatPresences {
         id: chat.clone(),
         presences: participants
@@ -145,7 +145,7 @@ fn learn(events: &[Event]) -> (State, Model) {
         let mut updates =
             updates.map(|(id, presence, last)| (jid(id), Record::new(*presence, *last))).collect();
         assert_eq!(state.apply(&jid(&event.0), &mut updates), 0);
-        teach(&mut model, event);
+        record(&mut model, event);
     }
     (state, model)
 }
@@ -154,16 +154,16 @@ proptest! {
     #[test]
     fn the_state_agrees_with_a_plain_model(events in collection::vec(event(), 0..12)) {
         let (state, model) = learn(&events);
-        let told = told(&model);
-        prop_assert_eq!(all(&state), serde_json::to_string(&told).unwrap());
-        for chat in &told {
+        let listed = listed(&model);
+        prop_assert_eq!(all(&state), serde_json::to_string(&listed).unwrap());
+        for chat in &listed {
             let one = payload::chat(&state.list_chat(&jid(&chat.id)).unwrap());
             prop_assert_eq!(String::from_utf8(one).unwrap(), serde_json::to_string(chat).unwrap());
         }
     }
 
     #[test]
-    fn a_saved_state_is_the_same_when_it_is_read(events in collection::vec(event(), 0..8)) {
+    fn a_saved_state_round_trips(events in collection::vec(event(), 0..8)) {
         let (state, _) = learn(&events);
         let bytes = encode([("a", &state), ("b", &State::default())]).unwrap();
         let read = decode(SCHEMA, &bytes, Limits::default()).unwrap();
@@ -174,12 +174,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_state_or_are_refused(bytes in collection::vec(any::<u8>(), 0..100)) {
+    fn arbitrary_bytes_are_decoded_or_refused(bytes in collection::vec(any::<u8>(), 0..100)) {
         let _ = decode(SCHEMA, &bytes, Limits::default());
     }
 
     #[test]
-    fn the_news_of_an_event_is_its_participants_alone(event in event()) {
+    fn the_payload_of_an_event_has_its_participants_only(event in event()) {
         let (chat, said) = event;
         let updates: Vec<_> = said
             .iter()

@@ -1,4 +1,4 @@
-//! The plugin on a desk, with a host that the test is.
+//! The plugin on a test bench, with a host that the test controls.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Desk {
         Self { fake, plugin: Arc::new(plugin) }
     }
 
-    /// An answer that is not there yet.
+    /// The future of a response.
     pub(crate) fn ask(
         &self,
         request: Request,
@@ -66,7 +66,7 @@ impl Desk {
         self.try_call(chat_request(SUBSCRIBE, chat))
     }
 
-    /// The engine tells of one participant, in the typed form.
+    /// Sends one update of the engine's, in the typed form.
     pub(crate) fn tell(
         &self,
         chat: &str,
@@ -78,7 +78,7 @@ impl Desk {
         self.plugin.on_presence(SESSION, chat, &[update]).unwrap();
     }
 
-    /// The engine tells something in JSON.
+    /// Sends an event of the engine's, in JSON.
     pub(crate) fn event(&self, kind: &str, data: &str) -> Result<(), PluginError> {
         self.plugin.on_event(kind, SESSION, data.as_bytes())
     }
@@ -92,7 +92,7 @@ impl Desk {
         self.fake.emissions().into_iter().map(|emitted| emitted.payload).collect()
     }
 
-    /// The chats that the engine was asked to subscribe to since the last call, as it was told them.
+    /// The chats that the engine was asked to subscribe to since the last call, in the engine's form.
     pub(crate) fn subscribed(&self) -> Vec<String> {
         let calls = self.fake.engine_calls().into_iter();
         let asked = calls.filter(|call| call.op == "presenceSubscribe").map(|call| {

@@ -1,4 +1,4 @@
-//! Entity tags: what has not changed is answered by 304.
+//! Entity tags: an unchanged body is answered by 304.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +89,7 @@ fn a_repeated_state_and_a_new_connection_change_no_tag() {
 }
 
 #[test]
-fn news_of_another_chat_changes_the_tag_of_the_list_alone() {
+fn an_update_of_another_chat_changes_the_tag_of_the_list_only() {
     let desk = Desk::new();
     desk.tell(GROUP, CONTACT, EngineStatus::AVAILABLE, None);
     let tags = || [all(), chat_request(GET_CHAT, GROUP)].map(|it| tag_of(&ask(&desk, it)));
@@ -101,7 +101,7 @@ fn news_of_another_chat_changes_the_tag_of_the_list_alone() {
 }
 
 #[test]
-fn an_update_that_was_refused_changes_no_tag() {
+fn a_refused_update_changes_no_tag() {
     let desk = Desk::with(br#"{"maxChats":2,"maxParticipants":1}"#, None);
     desk.tell(GROUP, CONTACT, EngineStatus::AVAILABLE, None);
     let before = tag_of(&ask(&desk, all()));
@@ -111,7 +111,7 @@ fn an_update_that_was_refused_changes_no_tag() {
 }
 
 #[test]
-fn a_session_that_comes_again_and_an_instance_that_takes_over_have_tags_of_their_own() {
+fn a_recreated_session_and_a_new_instance_have_tags_of_their_own() {
     let desk = Desk::new();
     let first = tag_of(&ask(&desk, all()));
     let taken_over = Desk::with(b"", Some(desk.save()));

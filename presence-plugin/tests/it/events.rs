@@ -1,4 +1,4 @@
-//! Engine events: what they do to the state, and what goes out.
+//! Engine events: their effect on the state, and the emissions.
 
 use host_abi::{EngineStatus, ErrorKind, Plugin, PresenceUpdate, testing::Emitted};
 use presence_plugin::Counts;
@@ -18,8 +18,8 @@ fn json_event(said: &str) -> String {
     format!(r#"{{"id":"{JID}","presences":{{"{JID}":{said}}}}}"#)
 }
 
-/// Tells one status in both forms, to a plugin each; both must know and say the same after it.
-fn told(status: EngineStatus, word: &str, last_seen: Option<u64>) -> String {
+/// Sends one status in both forms, to one plugin each; both must end up with the same state and emissions.
+fn listed_after(status: EngineStatus, word: &str, last_seen: Option<u64>) -> String {
     let (typed, json) = (Desk::new(), Desk::new());
     typed.tell(JID, JID, status, last_seen);
     let last_seen = serde_json::to_string(&last_seen).unwrap();
@@ -33,21 +33,33 @@ fn told(status: EngineStatus, word: &str, last_seen: Option<u64>) -> String {
 }
 
 #[test]
-fn each_status_of_the_engine_is_told_in_its_documented_word() {
+fn each_status_of_the_engine_is_listed_by_its_documented_word() {
     let last = Some(1_686_719_326);
-    assert_eq!(told(EngineStatus::AVAILABLE, "available", None), presence("online", "null"));
     assert_eq!(
-        told(EngineStatus::UNAVAILABLE, "unavailable", last),
+        listed_after(EngineStatus::AVAILABLE, "available", None),
+        presence("online", "null")
+    );
+    assert_eq!(
+        listed_after(EngineStatus::UNAVAILABLE, "unavailable", last),
         presence("offline", "1686719326")
     );
-    assert_eq!(told(EngineStatus::UNAVAILABLE, "unavailable", None), presence("offline", "null"));
     assert_eq!(
-        told(EngineStatus::UNAVAILABLE, "unavailable", Some(0)),
+        listed_after(EngineStatus::UNAVAILABLE, "unavailable", None),
         presence("offline", "null")
     );
-    assert_eq!(told(EngineStatus::COMPOSING, "composing", None), presence("typing", "null"));
-    assert_eq!(told(EngineStatus::RECORDING, "recording", None), presence("recording", "null"));
-    assert_eq!(told(EngineStatus::PAUSED, "paused", None), presence("paused", "null"));
+    assert_eq!(
+        listed_after(EngineStatus::UNAVAILABLE, "unavailable", Some(0)),
+        presence("offline", "null")
+    );
+    assert_eq!(
+        listed_after(EngineStatus::COMPOSING, "composing", None),
+        presence("typing", "null")
+    );
+    assert_eq!(
+        listed_after(EngineStatus::RECORDING, "recording", None),
+        presence("recording", "null")
+    );
+    assert_eq!(listed_after(EngineStatus::PAUSED, "paused", None), presence("paused", "null"));
 }
 
 #[test]
@@ -116,7 +128,7 @@ fn a_repeated_state_is_sent_again() {
 }
 
 #[test]
-fn two_devices_of_one_participant_are_one_and_the_later_counts() {
+fn of_two_devices_of_one_participant_the_later_update_counts() {
     let desk = Desk::new();
     let updates = [
         PresenceUpdate::new("777:1@s.whatsapp.net", EngineStatus::AVAILABLE, None),
@@ -128,7 +140,7 @@ fn two_devices_of_one_participant_are_one_and_the_later_counts() {
 }
 
 #[test]
-fn first_seen_first_listed() {
+fn chats_are_listed_in_the_order_in_which_they_were_first_seen() {
     let desk = Desk::new();
     for chat in ["3@lid", "1@lid", "2@lid", "1@lid"] {
         desk.tell(chat, chat, EngineStatus::AVAILABLE, None);
@@ -152,7 +164,7 @@ fn an_unknown_status_changes_nothing_and_is_counted() {
 }
 
 #[test]
-fn what_can_be_read_of_an_event_is_taken() {
+fn the_readable_part_of_an_event_is_used() {
     let desk = Desk::new();
     let event = format!(
         r#"{{"id":"{JID}","presences":{{"garbage":{{"lastKnownPresence":"available"}},"1@c.us":7,
@@ -165,7 +177,7 @@ fn what_can_be_read_of_an_event_is_taken() {
 }
 
 #[test]
-fn an_event_that_makes_no_sense_is_refused_and_changes_nothing() {
+fn a_malformed_event_is_refused_and_changes_nothing() {
     let desk = Desk::new();
     let garbage =
         ["", "{", "null", "[]", r#"{"id":7,"presences":{}}"#, r#"{"id":"x","presences":{}}"#];
@@ -183,7 +195,7 @@ fn an_event_that_makes_no_sense_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn an_event_without_participants_is_nothing() {
+fn an_event_without_participants_changes_nothing() {
     let desk = Desk::new();
     desk.event("presence.update", &format!(r#"{{"id":"{JID}","presences":{{}}}}"#)).unwrap();
     desk.plugin.on_presence(SESSION, JID, &[]).unwrap();
@@ -210,7 +222,7 @@ fn events_of_other_kinds_are_ignored() {
 }
 
 #[test]
-fn news_beyond_a_limit_is_neither_kept_nor_emitted() {
+fn an_update_beyond_a_limit_is_neither_kept_nor_emitted() {
     let desk = Desk::with(br#"{"maxChats":1,"maxParticipants":1}"#, None);
     desk.tell(GROUP, CONTACT, EngineStatus::AVAILABLE, None);
     let (known, _) = (desk.get_all(), desk.emitted());
@@ -228,7 +240,7 @@ fn message(chat: &str, participant: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_message_sets_who_was_typing_or_recording_online() {
+fn a_message_sets_a_typing_or_recording_participant_online() {
     for status in [EngineStatus::COMPOSING, EngineStatus::RECORDING] {
         let desk = Desk::new();
         desk.tell(JID, JID, status, None);
@@ -240,7 +252,7 @@ fn a_message_sets_who_was_typing_or_recording_online() {
 }
 
 #[test]
-fn in_a_group_the_participant_who_sent_the_message_is_meant() {
+fn in_a_group_a_message_sets_its_author_online() {
     let desk = Desk::new();
     desk.tell(GROUP, CONTACT, EngineStatus::COMPOSING, None);
     desk.tell(GROUP, JID, EngineStatus::COMPOSING, None);
@@ -253,7 +265,7 @@ fn in_a_group_the_participant_who_sent_the_message_is_meant() {
 }
 
 #[test]
-fn a_message_of_anybody_else_changes_nothing() {
+fn a_message_of_any_other_participant_changes_nothing() {
     let desk = Desk::new();
     desk.event("messages.upsert", &message(JID, "", "")).unwrap();
     for status in [EngineStatus::UNAVAILABLE, EngineStatus::AVAILABLE, EngineStatus::PAUSED] {
@@ -279,7 +291,7 @@ fn own_messages_and_history_change_nothing() {
 }
 
 #[test]
-fn a_message_that_makes_no_sense_does_not_keep_the_others_back() {
+fn a_malformed_message_does_not_hold_up_the_others() {
     let desk = Desk::new();
     desk.tell(JID, JID, EngineStatus::COMPOSING, None);
     let event = format!(
@@ -291,7 +303,7 @@ fn a_message_that_makes_no_sense_does_not_keep_the_others_back() {
 }
 
 #[test]
-fn a_session_that_is_forgotten_knows_nobody() {
+fn a_forgotten_session_has_no_chats() {
     let desk = Desk::new();
     desk.subscribe(CONTACT).unwrap();
     desk.tell(CONTACT, CONTACT, EngineStatus::AVAILABLE, None);

@@ -71,7 +71,7 @@ fn tell(desk: &Desk, step: &Step) {
 
 type Model = IndexMap<&'static str, IndexMap<&'static str, (&'static str, Option<u64>)>>;
 
-/// What a step says: in JSON a later word of one jid takes the place of the earlier.
+/// The updates of a step: in JSON a later entry of a jid replaces the earlier one.
 fn news(step: &Step) -> IndexMap<&'static str, (&'static str, Option<u64>)> {
     let mut said = IndexMap::new();
     for (place, (jid, word, last)) in step.updates.iter().enumerate() {
@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_of_an_engine_are_taken_or_refused(
+    fn arbitrary_bytes_of_an_engine_are_used_or_refused(
         kind in prop::sample::select(vec!["presence.update", "messages.upsert", "connection.update"]),
         bytes in collection::vec(any::<u8>(), 0..100),
         chat in any::<String>(),

@@ -1,4 +1,4 @@
-//! The plugin as its host sees it: requests, events, laws, and what its sources must not say.
+//! The plugin through its host's interface: requests, events, laws, and the words of its sources.
 
 #![allow(clippy::unwrap_used, reason = "what a test sets up it may unwrap, in its helpers too")]
 

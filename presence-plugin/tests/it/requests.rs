@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::desk::{CONTACT, Desk, GET_CHAT, GROUP, SESSION, SUBSCRIBE, chat_request, text};
 
-/// A fixture is indented for people; what is sent is not, and is the same otherwise.
+/// Removes the indentation of a fixture; the rest is compared byte by byte.
 fn compact(fixture: &str) -> String {
     serde_json::from_str::<Value>(fixture).unwrap().to_string()
 }
@@ -28,19 +28,19 @@ fn get_chat_answers_the_documented_body() {
 }
 
 #[test]
-fn nothing_known_is_an_empty_array() {
+fn without_chats_the_list_is_an_empty_array() {
     assert_eq!(Desk::new().get_all(), "[]");
 }
 
 #[test]
-fn a_subscribed_chat_without_news_is_listed_empty() {
+fn a_subscribed_chat_without_updates_is_listed_empty() {
     let desk = Desk::new();
     desk.subscribe("777").unwrap();
     insta::assert_snapshot!(desk.get_all(), @r#"[{"id":"777@c.us","presences":[]}]"#);
 }
 
 #[test]
-fn answers_are_json_and_say_so() {
+fn responses_have_the_content_type_of_json() {
     let desk = Desk::new();
     let response = desk.try_call(chat_request(GET_CHAT, "777")).unwrap();
     let headers: Vec<_> = response.headers().filter(|(name, _)| *name != "etag").collect();
@@ -59,7 +59,7 @@ fn all_forms_of_a_contact_are_one_chat() {
 }
 
 #[test]
-fn lids_are_chats_of_their_own() {
+fn a_lid_is_a_different_chat_from_the_contact_of_that_number() {
     let desk = Desk::new();
     desk.tell("777@lid", "777:2@lid", EngineStatus::RECORDING, None);
     insta::assert_snapshot!(
@@ -70,7 +70,7 @@ fn lids_are_chats_of_their_own() {
 }
 
 #[test]
-fn subscribe_answers_201_and_nothing_whatever_the_body() {
+fn subscribe_answers_201_without_a_body_whatever_it_is_sent() {
     let desk = Desk::new();
     for body in ["", "{}", "garbage"] {
         let request = chat_request(SUBSCRIBE, "777").with_body(body);
@@ -80,7 +80,7 @@ fn subscribe_answers_201_and_nothing_whatever_the_body() {
 }
 
 #[test]
-fn a_chat_id_that_is_none_is_400_and_nothing_is_asked_of_the_engine() {
+fn an_invalid_chat_id_is_400_and_the_engine_is_not_asked() {
     let desk = Desk::new();
     for route in [GET_CHAT, SUBSCRIBE] {
         for garbage in ["garbage", "", "status@broadcast", "777@example.com"] {
@@ -94,7 +94,7 @@ fn a_chat_id_that_is_none_is_400_and_nothing_is_asked_of_the_engine() {
 }
 
 #[test]
-fn sessions_know_nothing_of_each_other() {
+fn sessions_are_separate() {
     let desk = Desk::new();
     desk.tell(CONTACT, CONTACT, EngineStatus::AVAILABLE, None);
     assert_eq!(desk.get(Request::new(crate::desk::GET_ALL, "other")), "[]");
@@ -102,13 +102,13 @@ fn sessions_know_nothing_of_each_other() {
 }
 
 #[test]
-fn a_route_that_is_not_ours_is_not_found() {
+fn an_unknown_route_is_not_found() {
     let error = Desk::new().try_call(Request::new(9, SESSION)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NOT_FOUND);
 }
 
 #[test]
-fn a_chat_beyond_the_limit_is_503_and_not_subscribed_to() {
+fn a_chat_beyond_the_limit_is_503_and_the_engine_is_not_asked() {
     let desk = Desk::with(br#"{"maxChats":1}"#, None);
     desk.subscribe("1").unwrap();
     for route in [GET_CHAT, SUBSCRIBE] {

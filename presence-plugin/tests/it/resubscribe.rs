@@ -1,4 +1,4 @@
-//! A new connection: all that was subscribed to is subscribed to again.
+//! A new connection: all subscriptions are renewed.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn jids(chats: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn each_subscribed_chat_is_asked_for_again_in_order_with_pauses() {
+fn each_subscription_is_renewed_in_order_with_pauses() {
     let desk = subscribed_to(&["3", "1", "2"]);
     desk.tell("9@lid", "9@lid", EngineStatus::AVAILABLE, None);
     desk.connection("open");
@@ -35,7 +35,7 @@ fn each_subscribed_chat_is_asked_for_again_in_order_with_pauses() {
 }
 
 #[test]
-fn every_connection_asks_anew() {
+fn every_connection_renews_all_subscriptions() {
     let desk = subscribed_to(&["1", "2"]);
     for _ in 0..3 {
         desk.connection("close");
@@ -46,7 +46,7 @@ fn every_connection_asks_anew() {
 }
 
 #[test]
-fn other_changes_of_the_connection_ask_for_nothing() {
+fn other_changes_of_the_connection_renew_nothing() {
     let desk = subscribed_to(&["1"]);
     desk.connection("connecting");
     desk.connection("close");
@@ -56,7 +56,7 @@ fn other_changes_of_the_connection_ask_for_nothing() {
 }
 
 #[test]
-fn a_newer_connection_takes_over_from_a_running_round() {
+fn a_newer_connection_takes_over_from_a_running_renewal() {
     let desk = subscribed_to(&["1", "2", "3"]);
     desk.connection("open");
     desk.fake.advance(Duration::from_millis(60));
@@ -67,7 +67,7 @@ fn a_newer_connection_takes_over_from_a_running_round() {
 }
 
 #[test]
-fn a_lost_connection_ends_the_round() {
+fn a_lost_connection_ends_the_renewal() {
     let desk = subscribed_to(&["1", "2"]);
     desk.connection("open");
     desk.fake.settle();
@@ -77,7 +77,7 @@ fn a_lost_connection_ends_the_round() {
 }
 
 #[test]
-fn a_refused_chat_is_left_until_the_next_connection_or_request() {
+fn a_refused_chat_is_retried_by_the_next_connection_or_request() {
     let desk = subscribed_to(&["1", "2"]);
     desk.fake.on_engine(|_, _, args| match args {
         br#"{"jid":"1@s.whatsapp.net"}"# => Err(PluginError::new(ErrorKind::ENGINE, "not today")),
@@ -99,7 +99,7 @@ fn a_refused_chat_is_left_until_the_next_connection_or_request() {
 }
 
 #[test]
-fn a_request_that_is_quicker_is_not_repeated() {
+fn a_chat_that_a_request_has_subscribed_meanwhile_is_skipped() {
     let desk = subscribed_to(&["1", "2"]);
     desk.connection("open");
     desk.fake.settle();
@@ -110,7 +110,7 @@ fn a_request_that_is_quicker_is_not_repeated() {
 }
 
 #[test]
-fn an_answer_for_the_connection_before_does_not_count_for_this_one() {
+fn an_answer_for_an_earlier_connection_does_not_count_for_the_current_one() {
     let desk = subscribed_to(&["1"]);
     desk.fake.delay_engine(SECOND);
     let get = desk.ask(chat_request(GET_CHAT, "2"));
@@ -126,7 +126,7 @@ fn an_answer_for_the_connection_before_does_not_count_for_this_one() {
 }
 
 #[test]
-fn nothing_is_asked_for_after_the_stop() {
+fn nothing_is_renewed_after_the_stop() {
     let desk = subscribed_to(&["1", "2"]);
     desk.connection("open");
     desk.fake.settle();

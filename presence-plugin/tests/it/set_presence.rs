@@ -48,14 +48,14 @@ fn a_presence_and_a_chat_that_do_not_go_together_are_400_with_a_detail() {
     {"detail":"'typing' needs a chatId"}
     {"detail":"'recording' needs a chatId"}
     {"detail":"'paused' needs a chatId"}
-    {"detail":"'online' is of the whole account: leave chatId out"}
-    {"detail":"'offline' is of the whole account: leave chatId out"}
+    {"detail":"'online' applies to the whole account: leave chatId out"}
+    {"detail":"'offline' applies to the whole account: leave chatId out"}
     "#);
     assert!(desk.fake.engine_calls().is_empty());
 }
 
 #[test]
-fn a_body_that_makes_no_sense_is_400() {
+fn a_malformed_body_is_400() {
     let desk = Desk::new();
     let bodies = [
         "",
@@ -76,12 +76,12 @@ fn a_body_that_makes_no_sense_is_400() {
 }
 
 #[test]
-fn an_unknown_word_is_400_and_names_the_five() {
+fn an_unknown_presence_is_400_and_the_valid_ones_are_named() {
     let error = set(&Desk::new(), r#"{"presence":"composing"}"#).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::INVALID);
     insta::assert_snapshot!(
         error,
-        @r#"presence is "composing", and should be one of offline, online, typing, recording, paused"#
+        @r#"presence: unknown presence "composing"; expected one of offline, online, typing, recording, paused"#
     );
 }
 

@@ -1,4 +1,4 @@
-//! The first GET of a chat: it subscribes once, and waits a little.
+//! The first GET of a chat: it subscribes once and waits briefly for the first update.
 
 use std::{
     pin::pin,
@@ -15,7 +15,7 @@ const JID: &str = "777@s.whatsapp.net";
 const EMPTY: &str = r#"{"id":"777@c.us","presences":[]}"#;
 const ONLINE: &str = r#"{"id":"777@c.us","presences":[{"participant":"777@c.us","lastKnownPresence":"online","lastSeen":null}]}"#;
 
-/// Lets the first update come after a while.
+/// Sends the first update after `ms` milliseconds.
 fn news_after(desk: &Desk, ms: u64) {
     let (plugin, sleep) = (desk.plugin.clone(), desk.fake.host().sleep(Duration::from_millis(ms)));
     desk.fake.host().spawn("news", async move {
@@ -26,7 +26,7 @@ fn news_after(desk: &Desk, ms: u64) {
 }
 
 #[test]
-fn the_first_get_subscribes_and_waits_a_second_for_news() {
+fn the_first_get_subscribes_and_waits_a_second_for_an_update() {
     let desk = Desk::new();
     let before = desk.now_ms();
     assert_eq!(desk.get_chat("777"), EMPTY);
@@ -35,7 +35,7 @@ fn the_first_get_subscribes_and_waits_a_second_for_news() {
 }
 
 #[test]
-fn the_wait_is_as_long_as_it_is_configured() {
+fn the_length_of_the_wait_is_configurable() {
     for wait in [0, 250] {
         let desk = Desk::with(format!(r#"{{"firstUpdateWaitMs":{wait}}}"#).as_bytes(), None);
         let before = desk.now_ms();
@@ -54,7 +54,7 @@ fn the_wait_ends_with_the_first_update() {
 }
 
 #[test]
-fn news_of_another_chat_does_not_end_the_wait() {
+fn an_update_of_another_chat_does_not_end_the_wait() {
     let desk = Desk::new();
     let (plugin, sleep) = (desk.plugin.clone(), desk.fake.host().sleep(Duration::from_millis(300)));
     desk.fake.host().spawn("news", async move {
@@ -68,7 +68,7 @@ fn news_of_another_chat_does_not_end_the_wait() {
 }
 
 #[test]
-fn news_that_comes_before_the_engines_answer_is_enough() {
+fn an_update_before_the_engines_answer_ends_the_wait() {
     let desk = Desk::new();
     desk.fake.delay_engine(Duration::from_millis(200));
     news_after(&desk, 100);
@@ -78,7 +78,7 @@ fn news_that_comes_before_the_engines_answer_is_enough() {
 }
 
 #[test]
-fn concurrent_first_gets_share_one_subscription_and_its_news() {
+fn concurrent_first_gets_share_one_subscription_and_its_first_update() {
     let desk = Desk::new();
     news_after(&desk, 300);
     let gets = (0..50).map(|_| desk.ask(chat_request(GET_CHAT, "777")));
@@ -89,7 +89,7 @@ fn concurrent_first_gets_share_one_subscription_and_its_news() {
 }
 
 #[test]
-fn a_get_that_comes_while_the_first_waits_waits_with_it() {
+fn a_get_during_the_wait_of_the_first_joins_it() {
     let desk = Desk::new();
     news_after(&desk, 600);
     let first = desk.ask(chat_request(GET_CHAT, "777"));
@@ -106,7 +106,7 @@ fn a_get_that_comes_while_the_first_waits_waits_with_it() {
 }
 
 #[test]
-fn the_others_get_their_answer_when_the_first_request_is_dropped() {
+fn joined_requests_are_answered_when_the_first_one_is_dropped() {
     let desk = Desk::new();
     desk.fake.delay_engine(Duration::from_millis(100));
     news_after(&desk, 300);
@@ -137,7 +137,7 @@ fn a_dropped_first_request_still_subscribes() {
 }
 
 #[test]
-fn a_subscribed_chat_without_news_is_answered_at_once() {
+fn a_subscribed_chat_without_updates_is_answered_immediately() {
     let desk = Desk::new();
     desk.subscribe("777").unwrap();
     let before = desk.now_ms();
@@ -147,7 +147,7 @@ fn a_subscribed_chat_without_news_is_answered_at_once() {
 }
 
 #[test]
-fn a_chat_known_by_events_alone_is_subscribed_to_and_answered_at_once() {
+fn a_chat_known_from_events_only_is_subscribed_and_answered_immediately() {
     let desk = Desk::new();
     desk.tell(JID, JID, EngineStatus::AVAILABLE, None);
     let before = desk.now_ms();
@@ -159,7 +159,7 @@ fn a_chat_known_by_events_alone_is_subscribed_to_and_answered_at_once() {
 }
 
 #[test]
-fn subscribing_does_not_wait_for_news_and_asks_the_engine_each_time() {
+fn a_subscribe_request_does_not_wait_for_an_update_and_always_asks_the_engine() {
     let desk = Desk::new();
     let before = desk.now_ms();
     desk.subscribe("777").unwrap();
@@ -169,7 +169,7 @@ fn subscribing_does_not_wait_for_news_and_asks_the_engine_each_time() {
 }
 
 #[test]
-fn a_get_that_joins_a_subscribe_request_waits_for_news_and_the_other_does_not() {
+fn a_get_that_joins_a_subscribe_request_waits_for_an_update_on_its_own() {
     let desk = Desk::new();
     desk.fake.delay_engine(Duration::from_millis(100));
     let subscribe = desk.ask(chat_request(SUBSCRIBE, "777"));
@@ -208,7 +208,7 @@ fn a_refusal_is_passed_on_and_the_next_request_tries_again() {
 }
 
 #[test]
-fn a_refusal_is_everybodys_who_waits_for_it() {
+fn all_joined_requests_get_the_refusal() {
     let desk = Desk::new();
     desk.engine_refuses();
     desk.fake.delay_engine(Duration::from_millis(100));
@@ -220,7 +220,7 @@ fn a_refusal_is_everybodys_who_waits_for_it() {
 }
 
 #[test]
-fn a_chat_with_news_whose_subscription_is_refused_is_refused() {
+fn a_refused_subscription_is_an_error_even_if_the_chat_is_known() {
     let desk = Desk::new();
     desk.tell(JID, JID, EngineStatus::AVAILABLE, None);
     desk.engine_refuses();
@@ -229,7 +229,7 @@ fn a_chat_with_news_whose_subscription_is_refused_is_refused() {
 }
 
 #[test]
-fn a_session_that_comes_again_joins_no_subscription_of_the_one_before() {
+fn a_recreated_session_joins_no_subscription_of_its_predecessor() {
     let desk = Desk::new();
     desk.fake.delay_engine(Duration::from_secs(60));
     let mut before = Box::pin(desk.ask(chat_request(SUBSCRIBE, "777")));

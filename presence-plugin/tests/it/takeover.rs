@@ -6,7 +6,7 @@ use presence_plugin::PresencePlugin;
 use crate::desk::{CONTACT, Desk, GROUP};
 
 #[test]
-fn the_next_instance_knows_what_the_one_before_knew() {
+fn the_next_instance_restores_chats_and_subscriptions() {
     let desk = Desk::new();
     desk.tell(GROUP, CONTACT, EngineStatus::UNAVAILABLE, Some(5));
     desk.subscribe("777").unwrap();
@@ -17,7 +17,7 @@ fn the_next_instance_knows_what_the_one_before_knew() {
 }
 
 #[test]
-fn a_state_that_makes_no_sense_is_refused_with_its_reason() {
+fn an_invalid_state_is_refused_with_the_reason() {
     let refusal = |schema, bytes: &str| {
         let saved = Snapshot::new(schema, bytes);
         let error = PresencePlugin::create(FakeHost::new().host(), b"", Some(saved)).unwrap_err();
@@ -35,7 +35,7 @@ fn a_state_that_makes_no_sense_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_is_refused_with_its_reason() {
+fn an_invalid_configuration_is_refused_with_the_reason() {
     let error = PresencePlugin::create(FakeHost::new().host(), br#"{"wait":1}"#, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::INVALID);
     insta::assert_snapshot!(

@@ -1,4 +1,4 @@
-//! The engine's words stay in `dialect` and `jid.rs`, so that another engine is another dialect.
+//! The engine's words stay in `dialect` and `jid.rs`, so that another engine needs only another dialect.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ const ENGINE_WORDS: [&str; 8] = [
 ];
 
 #[test]
-fn engine_words_occur_in_the_dialect_and_in_jid_alone() {
+fn engine_words_occur_only_in_the_dialect_and_in_jid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut seen = 0;
     for file in sources(&root) {

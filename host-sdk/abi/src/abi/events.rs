@@ -1,17 +1,17 @@
-//! What an engine reports, and what a plugin emits.
+//! The presence updates that an engine reports, and the events that a plugin emits.
 
 use abi_stable::{
     StableAbi,
     std_types::{ROption, RSlice, RStr, RVec},
 };
 
-/// What an engine says of a participant, in the words of Baileys (`WAPresence`).
+/// The status of a participant, in the words of Baileys (`WAPresence`).
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EngineStatus(pub u8);
 
 impl EngineStatus {
-    /// A word that this version does not know.
+    /// Any other word.
     pub const UNKNOWN: Self = Self(0);
     /// `available`.
     pub const AVAILABLE: Self = Self(1);
@@ -25,7 +25,7 @@ impl EngineStatus {
     pub const PAUSED: Self = Self(5);
 }
 
-/// One participant's news, borrowed from the engine for the length of a call.
+/// An update of one participant, borrowed from the engine for the duration of a call.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PresenceUpdate<'a> {
@@ -35,7 +35,7 @@ pub struct PresenceUpdate<'a> {
 }
 
 impl<'a> PresenceUpdate<'a> {
-    /// News of `participant`, an engine's jid; `last_seen` in Unix seconds.
+    /// Creates an update of `participant`, an engine's jid; `last_seen` is in Unix seconds.
     #[must_use]
     pub fn new(participant: &'a str, status: EngineStatus, last_seen: Option<u64>) -> Self {
         Self { participant: participant.into(), status, last_seen: last_seen.into() }
@@ -53,26 +53,26 @@ impl<'a> PresenceUpdate<'a> {
         self.status
     }
 
-    /// When the participant was last online, in Unix seconds, if the engine says so.
+    /// When the participant was last online, in Unix seconds, if the engine reports it.
     #[must_use]
     pub fn last_seen(&self) -> Option<u64> {
         self.last_seen.into_option()
     }
 }
 
-/// What a later emission in the same lane supersedes, for example a participant.
+/// A key, for example a participant: an emission supersedes earlier ones of its lane with the same keys.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key<'a>(RStr<'a>);
 
 impl<'a> Key<'a> {
-    /// The key called `name`.
+    /// Creates the key called `name`.
     #[must_use]
     pub fn new(name: &'a str) -> Self {
         Self(name.into())
     }
 
-    /// The key's name.
+    /// The name of the key.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.0.as_str()
@@ -113,13 +113,13 @@ impl<'a> EmissionAbi<'a> {
         self.event.as_str()
     }
 
-    /// What must stay in order.
+    /// The lane: emissions of one lane stay in order.
     #[must_use]
     pub fn lane(&self) -> &'a str {
         self.lane.as_str()
     }
 
-    /// What a later emission supersedes; none if this one must never be superseded.
+    /// The keys; empty if the emission must never be superseded.
     #[must_use]
     pub fn keys(&self) -> &'a [Key<'a>] {
         self.keys.as_slice()

@@ -15,14 +15,14 @@ use super::{
 };
 use crate::guard::{CatchDrop, guard, guard_async};
 
-/// A future that owns all it needs.
+/// A boxed future that borrows nothing.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What a host does for one plugin; see [`crate::Host`] for what each call means.
+/// A host's services for one plugin; [`crate::Host`] documents each call.
 pub trait HostSide: Send + Sync + 'static {
-    /// Whether a line of this level and target would be written.
+    /// Whether a log line of this level and target would be written.
     fn log_enabled(&self, level: Level, target: &str) -> bool;
-    /// Writes a line of log.
+    /// Writes a log line.
     fn log(&self, level: Level, target: &str, message: &str);
     /// Publishes an event; must not block.
     ///
@@ -30,7 +30,7 @@ pub trait HostSide: Send + Sync + 'static {
     ///
     /// When the session does not exist.
     fn emit(&self, emission: &EmissionAbi<'_>) -> Result<(), PluginError>;
-    /// Asks the session's engine for `op`.
+    /// Asks the session's engine to do `op`.
     fn engine(
         &self,
         op: &str,
@@ -52,7 +52,7 @@ pub trait HostSide: Send + Sync + 'static {
     fn spawn(&self, name: &str, task: BoxFuture<()>);
 }
 
-/// The handle that a plugin gets for `host`.
+/// Wraps `host` in the handle that is passed to a plugin.
 pub fn host_handle(host: impl HostSide) -> HostHandle {
     HostCalls_TO::from_ptr(RArc::new(Shim(CatchDrop::new(host))), TD_Opaque)
 }
@@ -122,11 +122,11 @@ impl<H: HostSide> HostCalls for Shim<H> {
 pub struct LivePlugin(InstanceHandle);
 
 impl LivePlugin {
-    /// Makes an instance; `config` is JSON or empty, `restore` the state of the one before.
+    /// Creates an instance; `config` is JSON or empty, `restore` the state of the previous instance.
     ///
     /// # Errors
     ///
-    /// What the plugin says of its configuration or of the state.
+    /// When the plugin refuses its configuration or the state.
     pub fn create(
         module: PluginModule_Ref,
         host: impl HostSide,
@@ -137,11 +137,11 @@ impl LivePlugin {
         create(host_handle(host), config.into(), restore.into()).into_result().map(Self)
     }
 
-    /// Lets the plugin answer a request.
+    /// Passes a request to the plugin.
     ///
     /// # Errors
     ///
-    /// What the plugin answers instead, a panic of it among that.
+    /// The error that the plugin returns, or its panic.
     pub fn handle(
         &self,
         request: Request,
@@ -150,11 +150,11 @@ impl LivePlugin {
         async move { reply.await.into_result() }
     }
 
-    /// Tells the plugin one presence event.
+    /// Passes one presence event to the plugin.
     ///
     /// # Errors
     ///
-    /// What the plugin could not make sense of.
+    /// When the plugin refuses the event.
     pub fn on_presence(
         &self,
         session: &str,
@@ -164,20 +164,20 @@ impl LivePlugin {
         self.0.on_presence(session.into(), chat.into(), updates.into()).into_result()
     }
 
-    /// Tells the plugin any other engine event.
+    /// Passes any other engine event to the plugin.
     ///
     /// # Errors
     ///
-    /// What the plugin could not make sense of.
+    /// When the plugin refuses the event.
     pub fn on_event(&self, kind: &str, session: &str, data: &[u8]) -> Result<(), PluginError> {
         self.0.on_event(kind.into(), session.into(), RSlice::from(data)).into_result()
     }
 
-    /// Asks for the state.
+    /// Exports the plugin's state.
     ///
     /// # Errors
     ///
-    /// When the plugin keeps none, or cannot write it.
+    /// When the plugin keeps no state, or cannot write it.
     pub fn export_state(
         &self,
     ) -> impl Future<Output = Result<Snapshot, PluginError>> + Send + 'static + use<> {
@@ -185,11 +185,11 @@ impl LivePlugin {
         async move { reply.await.into_result() }
     }
 
-    /// Lets the plugin wind down.
+    /// Stops the plugin.
     ///
     /// # Errors
     ///
-    /// When it could not.
+    /// When the plugin fails to stop.
     pub fn stop(
         &self,
         deadline: Duration,

@@ -5,7 +5,7 @@ use abi_stable::{
     std_types::{RStr, RString, RVec, Tuple2},
 };
 
-/// A path that a plugin answers.
+/// A method and a path that a plugin handles.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
@@ -15,14 +15,14 @@ pub struct Route {
 }
 
 impl Route {
-    /// The route that comes back as [`Request::route`] `id`. `path` has its variables in braces, and
-    /// `{session}` is the host's: it is resolved, and checked to be working, before the plugin is asked.
+    /// Creates a route, which requests name by `id`. `path` has its variables in braces. The host resolves
+    /// `{session}`, and checks that the session is working, before it calls the plugin.
     #[must_use]
     pub const fn new(id: u16, method: &'static str, path: &'static str) -> Self {
         Self { id, method: RStr::from_str(method), path: RStr::from_str(path) }
     }
 
-    /// The number by which a request names this route.
+    /// The number by which [`Request::route`] names this route.
     #[must_use]
     pub const fn id(&self) -> u16 {
         self.id
@@ -60,7 +60,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request to route `route` for `session`, with nothing else in it.
+    /// Creates a request to `route` for `session`, otherwise empty.
     #[must_use]
     pub fn new(route: u16, session: impl Into<String>) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Request {
         self
     }
 
-    /// The [`Route::id`] that was asked for.
+    /// The [`Route::id`] of the requested route.
     #[must_use]
     pub fn route(&self) -> u16 {
         self.route
@@ -144,7 +144,7 @@ impl Request {
     }
 }
 
-/// The answer to a [`Request`].
+/// The response to a [`Request`].
 #[repr(C)]
 #[derive(StableAbi, Clone, PartialEq, Eq, Debug)]
 pub struct Response {
@@ -154,13 +154,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer with a status and nothing else.
+    /// Creates a response with a status, otherwise empty.
     #[must_use]
     pub fn new(status: u16) -> Self {
         Self { status, headers: RVec::new(), body: RVec::new() }
     }
 
-    /// An answer with a JSON body.
+    /// Creates a response with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(status)
@@ -199,14 +199,14 @@ impl Response {
         &self.body
     }
 
-    /// Gives the body away, without copying it out of the other side's memory.
+    /// Takes the body, without copying it out of the other side's memory.
     #[must_use]
     pub fn into_body(self) -> OwnedBody {
         OwnedBody(self.body)
     }
 }
 
-/// A body that stays where the side that wrote it put it.
+/// A body in the memory of the side that wrote it.
 #[derive(Debug)]
 pub struct OwnedBody(RVec<u8>);
 

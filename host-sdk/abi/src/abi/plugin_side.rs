@@ -53,7 +53,7 @@ impl<P: Plugin> Instance for Shim<P> {
     }
 }
 
-/// Makes an instance of `P` in a library of its own; called by what `export_plugin!` writes.
+/// Creates an instance of `P` in its own library; called by the code that `export_plugin!` generates.
 pub fn create<P: Plugin>(
     host: HostHandle,
     config: RSlice<'_, u8>,
@@ -76,7 +76,7 @@ fn create_with<P: Plugin>(
     })
 }
 
-/// The module of a plugin that is linked into its host. It logs to the host's subscriber by itself.
+/// The module of a plugin that is linked into its host, and so logs to the host's subscriber directly.
 #[must_use]
 pub fn linked<P: Plugin>() -> PluginModule_Ref {
     extern "C" fn of<P: Plugin>() -> Manifest_Ref {

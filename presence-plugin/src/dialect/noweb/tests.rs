@@ -18,7 +18,7 @@ fn one(participant: &str) -> Said<'static> {
 }
 
 #[test]
-fn each_word_of_the_engine_has_a_documented_one() {
+fn each_word_of_the_engine_has_a_documented_word() {
     let rows = [
         ("available", EngineStatus::AVAILABLE, Presence::Online),
         ("unavailable", EngineStatus::UNAVAILABLE, Presence::Offline),
@@ -35,7 +35,7 @@ fn each_word_of_the_engine_has_a_documented_one() {
 }
 
 #[test]
-fn another_word_is_told_as_it_is() {
+fn an_unknown_word_is_reported_as_it_is() {
     assert_eq!(one(r#"{"lastKnownPresence":"dancing"}"#), Said::UnknownWord("dancing".into()));
     assert_eq!(one(r#"{"lastKnownPresence":"online"}"#), Said::UnknownWord("online".into()));
     assert_eq!(status(EngineStatus(9), None), Said::UnknownWord("status 9".into()));
@@ -43,7 +43,7 @@ fn another_word_is_told_as_it_is() {
 }
 
 #[test]
-fn no_word_at_all_is_junk() {
+fn a_missing_word_is_junk() {
     for junk in ["{}", "null", "7", "[]", r#"{"lastKnownPresence":7}"#, r#""available""#] {
         assert_eq!(one(junk), Said::Junk, "{junk}");
     }
@@ -95,8 +95,8 @@ fn a_last_seen_is_a_whole_number_of_seconds_from_one_on() {
 #[test]
 fn an_event_that_cannot_be_read_says_which_field() {
     let refusal = |event: &str| PresenceEvent::read(event.as_bytes()).unwrap_err().to_string();
-    assert_eq!(refusal("{}"), "failed to read the event: id should be a text");
-    assert_eq!(refusal("[]"), "failed to read the event: id should be a text");
+    assert_eq!(refusal("{}"), "failed to read the event: id should be a string");
+    assert_eq!(refusal("[]"), "failed to read the event: id should be a string");
     assert_eq!(
         refusal(r#"{"id":"1@c.us","presences":[]}"#),
         "failed to read the event: presences should be an object"
@@ -206,12 +206,12 @@ fn read_all(data: &[u8]) {
 
 proptest! {
     #[test]
-    fn any_json_is_read_or_refused(event in any_json()) {
+    fn arbitrary_json_is_read_or_refused(event in any_json()) {
         read_all(event.to_string().as_bytes());
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_are_read_or_refused(bytes in collection::vec(any::<u8>(), 0..200)) {
         read_all(&bytes);
     }
 }
