@@ -12,6 +12,7 @@ pub mod websocket;
 
 mod browsers;
 mod connections;
+mod docs;
 mod error;
 pub mod extract;
 mod key;
@@ -20,6 +21,7 @@ pub(crate) use self::router::Own;
 pub use self::{
     browsers::{BrowserRuleError, BrowserRules},
     connections::ConnectionLimits,
+    docs::Docs,
     error::HttpError,
     key::{ApiKey, ApiKeyError},
     routes::{RouteError, RouteProblem},

@@ -29,8 +29,8 @@ pub use host_delivery::{
     egress, envelope, event_bus, lane, metrics, tls, webhook,
 };
 pub use http::{
-    ApiKey, ApiKeyError, BrowserRuleError, BrowserRules, ConnectionLimits, HttpError, RouteError,
-    RouteProblem,
+    ApiKey, ApiKeyError, BrowserRuleError, BrowserRules, ConnectionLimits, Docs, HttpError,
+    RouteError, RouteProblem,
     extract::{self, BODY_LIMIT},
     websocket,
 };

@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) plugins: Vec<Arc<Mounted>>,
     /// When the gateway was built, in Unix milliseconds.
     pub(crate) started_ms: u64,
+    /// The server's name among several.
+    pub(crate) worker_id: Option<String>,
 }
 
 impl Parts {

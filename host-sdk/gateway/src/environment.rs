@@ -35,6 +35,12 @@ impl Environment {
         self.0.keys().map(String::as_str)
     }
 
+    /// Warnings about variables that are set and change nothing, one line each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        crate::variables::warnings(self.names().filter(|name| self.text(name).is_some()))
+    }
+
     /// A variable's value without surrounding white space.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

@@ -14,7 +14,10 @@ const PORT: u16 = 3000;
 /// # Errors
 ///
 /// When the flag or one of the variables does not name an address of this machine.
-pub fn address(flag: Option<&str>, environment: &Environment) -> Result<SocketAddr, SettingError> {
+pub(crate) fn address(
+    flag: Option<&str>,
+    environment: &Environment,
+) -> Result<SocketAddr, SettingError> {
     if let Some(text) = flag {
         return from_flag(text);
     }

@@ -20,10 +20,10 @@ pub enum Effect {
     /// It works as in WAHA; the text says what it sets.
     Honoured(&'static str),
     /// It is accepted with a warning; the text says why.
-    None(&'static str),
+    Without(&'static str),
 }
 
-use Effect::{Honoured, None as NoEffect};
+use Effect::{Honoured, Without};
 
 const MEDIA: &str = "media files are not handled";
 const STORAGE: &str = "sessions are not stored in a database";
@@ -33,6 +33,7 @@ const DASHBOARD: &str = "there is no WAHA dashboard";
 const HTTPS: &str = "put a reverse proxy in front for HTTPS";
 const BROWSER: &str = "no browser engine runs here";
 const APPS: &str = "there are no apps";
+const IGNORE: &str = "set `config.ignore` of each session";
 const HEALTH: &str = "`GET /health` checks plugins and webhooks only";
 const PRESENCE: &str = "the account's own presence changes only by `POST /api/{session}/presence`";
 
@@ -72,6 +73,14 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
                 "paths that need no key, separated by commas (`--api-key-exclude`)",
             ),
             honoured("WAHA_API_KEY_EXCLUDE_PATH", "the same"),
+            honoured(
+                "WAHA_ALLOW_HOST",
+                "ours: names that the server may be called by (`--allow-host`)",
+            ),
+            honoured(
+                "WAHA_ALLOW_ORIGIN",
+                "ours: origins of pages that may use it (`--allow-origin`)",
+            ),
             ignored("WAHA_NO_API_KEY", "without `WAHA_API_KEY` no key is asked for"),
             ignored("WAHA_HTTPS_ENABLED", HTTPS),
             ignored("WAHA_HTTPS_PATH_KEY", HTTPS),
@@ -86,11 +95,14 @@ pub const VARIABLES: &[(&str, &[Variable])] = &[
                 "WHATSAPP_START_SESSION",
                 "sessions to start, separated by commas (`--session`)",
             ),
-            honoured("WHATSAPP_RESTART_ALL_SESSIONS", "starts sessions that are stopped as well"),
+            honoured(
+                "WHATSAPP_RESTART_ALL_SESSIONS",
+                "sessions start with the server, whatever it says",
+            ),
             honoured("WAHA_WORKER_ID", "`worker.id` of `GET /api/server/status`"),
-            honoured("WAHA_SESSION_CONFIG_IGNORE_STATUS", "default of `config.ignore.status`"),
-            honoured("WAHA_SESSION_CONFIG_IGNORE_GROUPS", "default of `config.ignore.groups`"),
-            honoured("WAHA_SESSION_CONFIG_IGNORE_CHANNELS", "default of `config.ignore.channels`"),
+            ignored("WAHA_SESSION_CONFIG_IGNORE_STATUS", IGNORE),
+            ignored("WAHA_SESSION_CONFIG_IGNORE_GROUPS", IGNORE),
+            ignored("WAHA_SESSION_CONFIG_IGNORE_CHANNELS", IGNORE),
             honoured(
                 "WAHA_SESSION_CONFIG_IGNORE_BROADCAST",
                 "default of `config.ignore.broadcast`",
@@ -198,7 +210,7 @@ const fn honoured(name: &'static str, what: &'static str) -> Variable {
 }
 
 const fn ignored(name: &'static str, why: &'static str) -> Variable {
-    Variable { name, effect: NoEffect(why) }
+    Variable { name, effect: Without(why) }
 }
 
 fn all() -> impl Iterator<Item = &'static Variable> {
@@ -207,7 +219,7 @@ fn all() -> impl Iterator<Item = &'static Variable> {
 
 /// Checks the environment's names against [`VARIABLES`]: a warning for each variable that is set and
 /// has no effect, and for each `WAHA_…` or `WHATSAPP_…` that WAHA does not know either.
-pub fn warnings<'a>(set: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn warnings<'a>(set: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<&str> = set.collect();
     names.sort_unstable();
     names.iter().filter_map(|name| warning(name)).collect()
@@ -216,7 +228,7 @@ pub fn warnings<'a>(set: impl Iterator<Item = &'a str>) -> Vec<String> {
 fn warning(name: &str) -> Option<String> {
     match all().find(|variable| variable.name == name).map(|variable| variable.effect) {
         Some(Honoured(_)) => None,
-        Some(NoEffect(why)) => Some(format!("{name} has no effect here: {why}")),
+        Some(Without(why)) => Some(format!("{name} has no effect here: {why}")),
         None if !name.starts_with("WAHA_") && !name.starts_with("WHATSAPP_") => None,
         None => {
             let distance = |known: &Variable| strsim::damerau_levenshtein(known.name, name);
@@ -237,7 +249,7 @@ pub fn markdown() -> String {
         for variable in *variables {
             let effect = match variable.effect {
                 Honoured(what) => what.to_owned(),
-                NoEffect(why) => format!("none: {why}"),
+                Without(why) => format!("none: {why}"),
             };
             let _ = writeln!(table, "| `{}` | {effect} |", variable.name);
         }

@@ -15,10 +15,10 @@ use tokio::runtime::Handle;
 use super::{BuildError, Gateway};
 use crate::{
     engine::Engine,
-    http::{Access, ApiKey, BrowserRules, ConnectionLimits, Own, routes},
+    http::{Access, ApiKey, BrowserRules, ConnectionLimits, Docs, Own, routes},
     parts::Parts,
     plugins::{host::Surroundings, loader::LoadedPlugin, mounted::Mounted},
-    sessions::{SessionSpec, Sessions},
+    sessions::{SessionError, SessionSpec, Sessions},
     store::{MemoryStore, Store},
 };
 
@@ -28,6 +28,8 @@ pub struct GatewayBuilder {
     clock: Option<Arc<dyn Clock>>,
     store: Option<Arc<dyn Store>>,
     version: Option<String>,
+    worker_id: Option<String>,
+    default_engine: Option<String>,
     engines: IndexMap<String, Arc<dyn Engine>>,
     plugins: Vec<LoadedPlugin>,
     plugin_configs: IndexMap<String, Value>,
@@ -133,6 +135,27 @@ impl GatewayBuilder {
         self
     }
 
+    /// Sets who may read the API documentation.
+    #[must_use]
+    pub fn docs(mut self, docs: Docs) -> Self {
+        self.access.docs = docs;
+        self
+    }
+
+    /// Names this server among several (`worker.id` of WAHA's `GET /api/server/status`).
+    #[must_use]
+    pub fn worker_id(mut self, id: impl Into<String>) -> Self {
+        self.worker_id = Some(id.into());
+        self
+    }
+
+    /// Runs sessions that name no engine on the engine called `name`, not on the first.
+    #[must_use]
+    pub fn default_engine(mut self, name: impl Into<String>) -> Self {
+        self.default_engine = Some(name.into());
+        self
+    }
+
     /// Bounds what clients' connections may take.
     #[must_use]
     pub fn connection_limits(mut self, limits: ConnectionLimits) -> Self {
@@ -160,11 +183,18 @@ impl GatewayBuilder {
     /// # Errors
     ///
     /// When there is no tokio runtime or no engine, a plugin cannot be created, two plugins claim the
-    /// same path, or a session is invalid.
-    pub fn build(self) -> Result<Gateway, BuildError> {
+    /// same path, a session is invalid, or the default engine is unknown.
+    pub fn build(mut self) -> Result<Gateway, BuildError> {
         Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         if self.engines.is_empty() {
             return Err(BuildError::NoEngine);
+        }
+        if let Some(name) = &self.default_engine {
+            let Some(at) = self.engines.get_index_of(name) else {
+                let known = self.engines.keys().cloned().collect::<Vec<_>>().join(", ");
+                return Err(SessionError::UnknownEngine { engine: name.clone(), known }.into());
+            };
+            self.engines.move_index(at, 0);
         }
         let mut names = BTreeSet::new();
         if let Some(twin) = self.plugins.iter().find(|it| !names.insert(&*it.info().name)) {
@@ -194,7 +224,14 @@ impl GatewayBuilder {
         };
         let plugins = self.plugins.into_iter().map(mount).collect::<Result<_, _>>()?;
         let started_ms = clock.now_ms();
-        let parts = Arc::new(Parts { clock, bus, sessions, plugins, started_ms });
+        let parts = Arc::new(Parts {
+            clock,
+            bus,
+            sessions,
+            plugins,
+            started_ms,
+            worker_id: self.worker_id,
+        });
         let mut at_start = Vec::new();
         for spec in self.sessions {
             let start = spec.start;

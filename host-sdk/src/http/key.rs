@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 
-use super::{browsers::BrowserRules, error::HttpError};
+use super::{browsers::BrowserRules, docs::Docs, error::HttpError};
 
 /// What callers must show. Only its SHA-512 is kept, and compared in constant time.
 #[derive(Clone)]
@@ -41,11 +41,16 @@ impl ApiKey {
             return Err(ApiKeyError::Empty);
         }
         let Some(digest) = configured.strip_prefix("sha512:") else {
-            return Ok(Self(digest_of(configured)));
+            return Ok(Self::of(configured));
         };
         let mut key = [0; 64];
         hex::decode_to_slice(digest, &mut key).map_err(|_| ApiKeyError::BadDigest)?;
         Ok(Self(key))
+    }
+
+    /// The key that is exactly `text`.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(digest_of(text))
     }
 
     /// Whether `shown` is the key.
@@ -72,11 +77,12 @@ pub(crate) struct Access {
     /// Paths that need no key beyond [`OPEN`], each with all that is below it.
     pub(crate) open_paths: Vec<String>,
     pub(crate) browsers: BrowserRules,
+    pub(crate) docs: Docs,
 }
 
 /// Paths that never need the key: a load balancer must be able to ask whether the server is up, and a
 /// person to read the documentation.
-const OPEN: [&str; 3] = ["ping", "openapi.json", "docs"];
+const OPEN: [&str; 4] = ["ping", "openapi.json", "-json", "docs"];
 
 impl Access {
     fn is_open(&self, path: &str) -> bool {

@@ -1,16 +1,22 @@
 //! The OpenAPI document: the gateway's own paths, what the manifests of the plugins add, and what the
 //! gateway's author does. A page to read it with is served from this program; nothing is fetched.
 
+use std::sync::Arc;
+
 use axum::{
-    Router,
+    Json, Router,
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
+    routing::get,
 };
 use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::{SwaggerUi, Url};
 
-use super::error::HttpError;
+use super::{
+    docs::{self, Docs},
+    error::HttpError,
+};
 use crate::{parts::Parts, plugins::loader::PluginInfo};
 
 /// Where the document is.
@@ -30,10 +36,14 @@ const NO_KEY: (&str, &str) =
 const BAD_BODY: [(&str, &str); 2] =
     [("408", "The body did not arrive within 30 s."), ("413", "The body is over 1 MiB.")];
 
-/// The document at `/openapi.json` and its page at `/docs`.
-pub(super) fn routes(parts: &Parts, own: &Value) -> Router {
+/// The document at `/openapi.json`, and at `/-json` as in WAHA, and its page at `/docs`.
+pub(super) fn routes(parts: &Parts, own: &Value, docs: &Docs) -> Router {
+    if *docs == Docs::Off {
+        return Router::new();
+    }
     let plugins = parts.plugins.iter().map(|plugin| plugin.info());
     let document = compose(parts.sessions.version(), plugins, own);
+    let same = Arc::new(document.clone());
     let page = SwaggerUi::new("/docs").external_url_unchecked(Url::from(DOCUMENT), document);
     // A file that the page does not have is answered without a body.
     let in_words = |answer: Response| async {
@@ -42,7 +52,16 @@ pub(super) fn routes(parts: &Parts, own: &Value) -> Router {
         }
         answer
     };
-    Router::from(page).layer(middleware::map_response(in_words))
+    let router = Router::from(page)
+        .route("/-json", get(async move || Json(&*same).into_response()))
+        .layer(middleware::map_response(in_words));
+    match docs {
+        Docs::Locked { user, password } => {
+            let lock = docs::lock(user, password);
+            router.layer(middleware::from_fn_with_state(lock, docs::require))
+        }
+        Docs::Open | Docs::Off => router,
+    }
 }
 
 /// The whole document. A plugin's part that is not a JSON object is left out, and logged.

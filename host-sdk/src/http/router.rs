@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     browsers::{self, Browsers},
+    docs::Docs,
     endpoint::Endpoint,
     error::HttpError,
     extract::BODY_LIMIT,
@@ -54,7 +55,8 @@ pub(crate) fn build(parts: &Arc<Parts>, own: Own, access: Option<Access>) -> Rou
             *methods = std::mem::take(methods).on(filter, endpoint);
         }
     }
-    let mut router = own.routes.merge(openapi::routes(parts, &own.openapi));
+    let docs = access.as_ref().map_or(Docs::Open, |access| access.docs.clone());
+    let mut router = own.routes.merge(openapi::routes(parts, &own.openapi, &docs));
     for (path, methods) in paths {
         // As in WAHA, a path works with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(&path, methods);

@@ -39,7 +39,7 @@ pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
             let mut version = parts.sessions.environment();
             let platform = format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH);
             version["platform"] = json!(platform);
-            version["worker"] = json!({ "id": null });
+            version["worker"] = json!({ "id": parts.worker_id });
             Json(version)
         })
     };
@@ -50,7 +50,7 @@ pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
             Json(json!({
                 "startTimestamp": parts.started_ms,
                 "uptime": uptime,
-                "worker": { "id": null },
+                "worker": { "id": parts.worker_id },
             }))
         })
     };
