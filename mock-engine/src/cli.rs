@@ -7,17 +7,19 @@ mod scenario;
 mod scrub;
 mod serve;
 mod signals;
-mod webhooks;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::Path,
     process::ExitCode,
 };
 
 use anyhow::{Result, bail};
-use clap::{Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use clap::{Parser, Subcommand};
+use gateway::{
+    Environment,
+    logging::{self, LogFormat},
+};
 
 /// A WAHA presence API without a phone: a simulated WhatsApp on a clock that you control.
 #[derive(Parser)]
@@ -35,9 +37,10 @@ use tracing_subscriber::EnvFilter;
 Exit codes: 0 success, 1 failure, 2 invalid usage."
 )]
 struct Cli {
-    /// Format of the log on standard error; RUST_LOG sets the filter
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Pretty)]
-    log_format: LogFormat,
+    /// Format of the log on standard error; RUST_LOG or WAHA_LOG_LEVEL sets the filter
+    /// [env: WAHA_LOG_FORMAT] [default: pretty]
+    #[arg(long, global = true, value_enum)]
+    log_format: Option<LogFormat>,
 
     #[command(subcommand)]
     command: Command,
@@ -54,22 +57,15 @@ enum Command {
     Scrub(scrub::Args),
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    /// Human-readable lines.
-    Pretty,
-    /// One JSON object per line.
-    Json,
-}
-
 /// Runs the command of the command line.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     // Commands that print what happens are quiet about how, unless asked.
     let level = if matches!(cli.command, Command::Serve(_)) { "info" } else { "error" };
-    log(cli.log_format, level);
+    let environment = Environment::of_process();
+    logging::start(cli.log_format, level, &environment).unwrap_or_else(|error| usage(error));
     let done = match cli.command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(args, &environment),
         Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Scenario(args) => scenario::run(args),
@@ -91,21 +87,6 @@ pub(crate) fn run() -> ExitCode {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn log(format: LogFormat, level: &str) {
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    let filter = if asked.is_empty() { level } else { &asked };
-    let filter = EnvFilter::try_new(filter)
-        .unwrap_or_else(|error| usage(format_args!("{}: {error}", EnvFilter::DEFAULT_ENV)));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    match format {
-        LogFormat::Pretty => subscriber.compact().init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
-    }
 }
 
 /// Fails when the file exists and is not empty, unless `force` is set.

@@ -259,7 +259,17 @@ pub fn markdown() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{all, warnings};
+    use super::{all, markdown, warnings};
+
+    /// After a change of the table: copy what the failure shows into README.md.
+    #[test]
+    fn the_readme_has_the_table() {
+        let table = markdown();
+        assert!(
+            include_str!("../README.md").contains(&table),
+            "README.md lacks this table:\n{table}"
+        );
+    }
 
     #[test]
     fn a_variable_without_effect_and_an_unknown_one_are_warned_about_and_others_are_not() {

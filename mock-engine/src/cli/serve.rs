@@ -2,16 +2,15 @@
 
 use std::{
     io::{self, Write},
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
-use host_sdk::{
-    ApiKey, SHUTDOWN_GRACE, SessionError, event_bus::DeliverySettings, is_session_name,
-};
+use gateway::{Environment, SettingError, server::Settings};
+use host_sdk::{GatewayBuilder, SHUTDOWN_GRACE, SessionError, is_session_name};
 use mock_engine::{
     MockWaha, Scenario, Speed,
     scenario::{ENGINES, Session},
@@ -31,11 +30,6 @@ use super::{signals::Signals, usage};
 
 The control API is at /mock; GET /mock lists sessions, scenario, clock and failed expectations.")]
 pub(super) struct Args {
-    /// Address to listen on; port 0 picks a free port [env: WHATSAPP_API_HOSTNAME, WHATSAPP_API_PORT]
-    /// [default: 127.0.0.1:3000]
-    #[arg(long, value_name = "HOST:PORT")]
-    listen: Option<String>,
-
     /// Presence plugin library [default: found beside this program]
     #[arg(long, value_name = "FILE", env = "PRESENCE_PLUGIN")]
     plugin: Option<PathBuf>,
@@ -56,24 +50,21 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     speed: Speed,
 
-    /// Session name; repeatable [default: the scenario's sessions, or `default`]
+    /// Session name; repeatable [env: WHATSAPP_START_SESSION]
+    /// [default: the scenario's sessions, or `default`]
     #[arg(long, value_name = "NAME", value_parser = session_name)]
     session: Vec<String>,
 
-    /// Engine of the sessions; presence needs NOWEB
+    /// Engine of the sessions; presence needs NOWEB [env: WHATSAPP_DEFAULT_ENGINE]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(ENGINES))]
     engine: Option<String>,
-
-    /// API key that clients send in X-Api-Key; plain text or sha512:HEX
-    #[arg(long, value_name = "KEY", env = "WAHA_API_KEY", hide_env_values = true)]
-    api_key: Option<String>,
 
     /// Seeds all randomness [default: the scenario's seed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
     #[command(flatten)]
-    webhooks: super::webhooks::Args,
+    server: gateway::server::Args,
 }
 
 fn session_name(text: &str) -> Result<String, String> {
@@ -84,50 +75,61 @@ fn session_name(text: &str) -> Result<String, String> {
 }
 
 /// Serves until it is told to stop.
-pub(super) fn run(args: Args) -> Result<ExitCode> {
-    let address = address(args.listen.as_deref());
-    let api_key = args.api_key.as_deref().filter(|key| !key.is_empty()).map(|key| {
-        ApiKey::parse(key).unwrap_or_else(|error| usage(format_args!("--api-key: {error}")))
-    });
-    if api_key.is_none() && !address.ip().is_loopback() {
-        usage(format_args!(
-            "listening on {address} accepts connections from other machines and needs --api-key KEY \
-             (or WAHA_API_KEY); or listen on 127.0.0.1"
-        ));
+pub(super) fn run(mut args: Args, environment: &Environment) -> Result<ExitCode> {
+    // Mistakes are reported before the port is taken.
+    let settings = args.server.read(environment).unwrap_or_else(|error| usage(error));
+    args.add_environment(environment).unwrap_or_else(|error| usage(error));
+    for warning in environment.warnings() {
+        tracing::warn!("{warning}");
     }
     let scenario = scenario(&args)?;
-    // Mistakes are reported before the port is taken.
-    let delivery = args.webhooks.delivery();
-    Runtime::new()?.block_on(serve(args, scenario, address, api_key, delivery))
+    Runtime::new()?.block_on(serve(args, scenario, settings))
 }
 
-async fn serve(
-    args: Args,
-    scenario: Scenario,
-    address: SocketAddr,
-    api_key: Option<ApiKey>,
-    delivery: DeliverySettings,
-) -> Result<ExitCode> {
+impl Args {
+    /// Takes WAHA's variables for what no flag says.
+    fn add_environment(&mut self, environment: &Environment) -> Result<(), SettingError> {
+        let name = "WHATSAPP_START_SESSION";
+        if self.session.is_empty() {
+            let sessions = environment.list(name).into_iter().map(|text| session_name(&text));
+            self.session = sessions
+                .collect::<Result<_, _>>()
+                .map_err(|problem| SettingError { name: name.to_owned(), problem })?;
+        }
+        let name = "WHATSAPP_DEFAULT_ENGINE";
+        if let (None, Some(engine)) = (&self.engine, environment.text(name)) {
+            if !ENGINES.contains(&engine) {
+                let problem = format!("expected one of {}, found {engine:?}", ENGINES.join(", "));
+                return Err(SettingError { name: name.to_owned(), problem });
+            }
+            self.engine = Some(engine.to_owned());
+        }
+        // All sessions start with the server; the value is checked all the same.
+        environment.boolean("WHATSAPP_RESTART_ALL_SESSIONS").map(drop)
+    }
+}
+
+async fn serve(args: Args, scenario: Scenario, settings: Settings) -> Result<ExitCode> {
+    let address = settings.address;
     let mut signals = Signals::catch()?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("failed to listen on {address}"))?;
     let address = listener.local_addr()?;
-    let webhooks: Vec<String> =
-        delivery.global_webhooks.iter().map(|webhook| webhook.url().to_owned()).collect();
-    let mut builder = MockWaha::builder()
-        .scenario(scenario)
-        .speed(args.speed)
-        .gateway(move |gateway| gateway.delivery(delivery));
+    let webhooks = settings.delivery.global_webhooks.iter();
+    let webhooks: Vec<String> = webhooks.map(|webhook| webhook.url().to_owned()).collect();
+    let has_key = settings.key.is_some();
+    let engine = args.engine;
+    let mut builder =
+        MockWaha::builder().scenario(scenario).speed(args.speed).gateway(move |gateway| {
+            let gateway = settings.apply(gateway);
+            engine.into_iter().fold(gateway, GatewayBuilder::default_engine)
+        });
     if let Some(seed) = args.seed {
         builder = builder.seed(seed);
     }
     if let Some(plugin) = args.plugin {
         builder = builder.plugin(plugin);
-    }
-    let has_key = api_key.is_some();
-    if let Some(key) = api_key {
-        builder = builder.api_key(key);
     }
     let waha = builder.build()?;
     tokio::select! {
@@ -161,27 +163,6 @@ async fn serve(
             tracing::warn!("interrupted again; pending events are lost");
             Ok(ExitCode::FAILURE)
         }
-    }
-}
-
-fn address(listen: Option<&str>) -> SocketAddr {
-    let text = match listen {
-        Some(text) => text.to_owned(),
-        None => {
-            let host = std::env::var("WHATSAPP_API_HOSTNAME").ok().filter(|it| !it.is_empty());
-            let port = std::env::var("WHATSAPP_API_PORT").ok().filter(|it| !it.is_empty());
-            let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
-            match host.parse::<IpAddr>() {
-                Ok(IpAddr::V6(host)) => format!("[{host}]:{}", port.as_deref().unwrap_or("3000")),
-                _ => format!("{host}:{}", port.as_deref().unwrap_or("3000")),
-            }
-        }
-    };
-    match text.to_socket_addrs().map(|mut all| all.next()) {
-        Ok(Some(address)) => address,
-        _ => usage(format_args!(
-            "invalid address {text:?}; expected HOST:PORT, for example 127.0.0.1:3000"
-        )),
     }
 }
 

@@ -15,10 +15,14 @@ struct Server {
 
 impl Server {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mock-engine"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+        Self::start_in(&[], arguments)
+    }
+
+    /// Starts it with these environment variables and no others of WAHA's.
+    fn start_in(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut child = command(variables)
+            .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
-            .env_remove("WHATSAPP_HOOK_URL")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -43,8 +47,9 @@ impl Server {
     /// The status and body of a request, over a socket of its own.
     async fn request(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
         let mut socket = tokio::net::TcpStream::connect(&self.address).await.unwrap();
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
+        );
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.unwrap();
@@ -70,6 +75,75 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn command(variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mock-engine"));
+    let is_waha = |name: &str| name.starts_with("WAHA_") || name.starts_with("WHATSAPP_");
+    for (name, _) in std::env::vars().filter(|(name, _)| is_waha(name)) {
+        command.env_remove(name);
+    }
+    command.env_remove("PORT").envs(variables.iter().copied()).arg("serve");
+    command
+}
+
+#[tokio::test]
+async fn wahas_variables_are_honoured() {
+    let key = [("WHATSAPP_API_KEY", "k"), ("WHATSAPP_API_KEY_EXCLUDE_PATH", "health,ping")];
+    let server = Server::start_in(&key, &["--no-scenario"]);
+    assert_eq!(server.request("GET", "/api/sessions", "").await.0, 401);
+    assert_eq!(server.request("GET", "/api/sessions", "X-Api-Key: k\r\n").await.0, 200);
+    assert_eq!(server.request("GET", "/health", "").await.0, 200);
+    server.stop();
+    let several = [
+        ("WHATSAPP_START_SESSION", "a,b"),
+        ("WHATSAPP_DEFAULT_ENGINE", "WEBJS"),
+        ("WAHA_WORKER_ID", "w1"),
+        ("WHATSAPP_SWAGGER_USERNAME", "u"),
+        ("WHATSAPP_SWAGGER_PASSWORD", "p"),
+    ];
+    let server = Server::start_in(&several, &["--no-scenario"]);
+    let (_, sessions) = server.request("GET", "/api/sessions?all=true", "").await;
+    let sessions: serde_json::Value = serde_json::from_str(&sessions).unwrap();
+    assert_eq!((&sessions[0]["name"], &sessions[1]["name"]), (&"a".into(), &"b".into()));
+    let (_, version) = server.request("GET", "/api/version", "").await;
+    assert!(version.contains(r#""engine":"WEBJS""#) && version.contains(r#"{"id":"w1"}"#));
+    assert_eq!(server.request("GET", "/api/a/presence", "").await.0, 422);
+    for path in ["/docs/", "/openapi.json", "/-json"] {
+        assert_eq!(server.request("GET", path, "").await.0, 401, "{path}");
+        let login = "Authorization: Basic dTpw\r\n";
+        assert_eq!(server.request("GET", path, login).await.0, 200, "{path}");
+    }
+    server.stop();
+    let server = Server::start_in(&[("WHATSAPP_SWAGGER_ENABLED", "False")], &["--no-scenario"]);
+    assert_eq!(server.request("GET", "/docs/", "").await.0, 404);
+    server.stop();
+}
+
+#[test]
+fn an_invalid_variable_ends_the_program_and_one_without_effect_is_warned_about() {
+    let run = |variables: &[(&str, &str)]| {
+        let output =
+            command(variables).arg("--scenario").arg("none-of-this-name").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (name, value, expected) in [
+        ("WHATSAPP_API_PORT", "x", "WHATSAPP_API_PORT: expected a port"),
+        ("PORT", "70000", "PORT: expected a port"),
+        ("WHATSAPP_DEFAULT_ENGINE", "NOWEBB", "WHATSAPP_DEFAULT_ENGINE: expected one of"),
+        ("WHATSAPP_START_SESSION", "a/b", "WHATSAPP_START_SESSION: "),
+        ("WHATSAPP_RESTART_ALL_SESSIONS", "yes", "WHATSAPP_RESTART_ALL_SESSIONS: expected true"),
+        ("WAHA_LOG_LEVEL", "loud", "WAHA_LOG_LEVEL: expected one of"),
+        ("WHATSAPP_HOOK_URL", "x", "WHATSAPP_HOOK_URL: "),
+    ] {
+        let (code, stderr) = run(&[(name, value)]);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.starts_with(&format!("error: {expected}")), "{stderr}");
+    }
+    let (_, stderr) = run(&[("WAHA_S3_BUCKET", "b"), ("WHATSAPP_API_KYE", "k")]);
+    let expected = "WHATSAPP_API_KYE is not a known variable; did you mean WHATSAPP_API_KEY?";
+    assert!(stderr.contains("WAHA_S3_BUCKET has no effect here: "), "{stderr}");
+    assert!(stderr.contains(expected), "{stderr}");
 }
 
 /// The `curl` lines of the screen, as method and path.
