@@ -28,6 +28,8 @@ pub struct Check {
     pub needs: &'static [Need],
     /// How a conflict in the public documentation was resolved, and why.
     pub note: Option<&'static str>,
+    /// The [deliberate difference](crate::differences) from WAHA that it shows.
+    pub differs: Option<&'static str>,
     pub(crate) run: Run,
 }
 
@@ -61,9 +63,10 @@ impl Check {
         id: &'static str,
         run: fn(Context) -> F,
     ) -> Self {
-        let (rests_on, needs, note, section, requirement) = (&[], &[], None, "", "");
+        let (rests_on, needs, note, differs) = (&[], &[], None, None);
+        let (section, requirement) = ("", "");
         let run: Run = Arc::new(move |cx| Box::pin(run(cx)));
-        Self { id, level, section, requirement, rests_on, needs, note, run }
+        Self { id, level, section, requirement, rests_on, needs, note, differs, run }
     }
 
     pub(crate) fn requires(mut self, requirement: &'static str) -> Self {
@@ -83,6 +86,11 @@ impl Check {
 
     pub(crate) fn note(mut self, note: &'static str) -> Self {
         self.note = Some(note);
+        self
+    }
+
+    pub(crate) fn differs(mut self, difference: &'static str) -> Self {
+        self.differs = Some(difference);
         self
     }
 

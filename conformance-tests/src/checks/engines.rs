@@ -18,6 +18,7 @@ pub(crate) fn checks() -> Vec<Check> {
             .needs(&[OtherEngine]),
         Check::should("engines/others-answer-422", others_answer_422)
             .requires("On a session of another engine, the presence endpoints answer 422.")
+            .differs("noweb-only")
             .needs(&[OtherEngine]),
         Check::may("engines/refusal-says-why", says_why)
             .requires("That answer says that the engine does not implement presence.")

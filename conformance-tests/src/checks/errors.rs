@@ -17,7 +17,7 @@ use crate::{
 pub(crate) fn checks() -> Vec<Check> {
     vec![
         Check::should("errors/ping-answers-pong", ping).requires("GET /ping answers 200 with {message: pong}."),
-        Check::should("errors/unknown-session-is-404", unknown_session).requires("A presence request for a session that does not exist answers 404."),
+        Check::should("errors/unknown-session-is-404", unknown_session).requires("A presence request for a session that does not exist answers 404.").differs("unknown-session"),
         Check::should("errors/unknown-path-is-404", unknown_path).requires("A path that does not exist answers 404."),
         Check::should("errors/no-key-is-401", no_key).requires("A request without the API key answers 401.")
         .needs(&[ApiKey]),
@@ -26,9 +26,9 @@ pub(crate) fn checks() -> Vec<Check> {
         Check::may("errors/unauthorized-has-wahas-body", unauthorized_body).requires("The 401 has the body {message: Unauthorized, statusCode: 401}.")
         .needs(&[ApiKey]),
         Check::should("errors/malformed-json-is-400", malformed_json).requires("A body that is not JSON answers 400."),
-        Check::may("errors/wrong-method-is-405", wrong_method).requires("A method that a path does not support answers 405, with Allow."),
-        Check::may("errors/large-body-is-413", large_body).requires("A body over 1 MiB answers 413."),
-        Check::may("errors/garbage-chat-id-is-400", garbage_chat_id).requires("An invalid chat id answers 400, and the message names the accepted forms."),
+        Check::may("errors/wrong-method-is-405", wrong_method).requires("A method that a path does not support answers 405, with Allow.").differs("wrong-method"),
+        Check::may("errors/large-body-is-413", large_body).requires("A body over 1 MiB answers 413.").differs("body-limit"),
+        Check::may("errors/garbage-chat-id-is-400", garbage_chat_id).requires("An invalid chat id answers 400, and the message names the accepted forms.").differs("invalid-chat-id"),
         Check::may("errors/have-status-message-and-error", error_body).requires("An error's body has statusCode, message and error."),
         Check::may("errors/stopped-session-is-404", stopped_session).requires("A presence request for a stopped session answers 404.")
         .needs(&[SecondSession]),

@@ -52,12 +52,15 @@ pub(crate) fn checks() -> Vec<Check> {
             .needs(&[Driver(People), Driver(Journal)]),
         Check::may("presence/get-chat/waits-for-the-first-news", waits_for_news)
             .requires("The first GET of a chat waits briefly for the first update, and shows it.")
+            .differs("first-get")
             .needs(&[Driver(People), Driver(Journal)]),
         Check::may("presence/get-chat/subscribes-once-for-many", subscribes_once)
             .requires("Concurrent first GETs of a chat send one subscription.")
+            .differs("first-get")
             .needs(&[Driver(People), Driver(Journal)]),
         Check::may("presence/get-chat/does-not-subscribe-again", not_again)
             .requires("A later GET of the same chat sends no further subscription.")
+            .differs("first-get")
             .needs(&[Driver(People), Driver(Journal)]),
         Check::may("presence/get-chat/participants-in-first-seen-order", participants_in_order)
             .requires("A group's participants are listed in first-seen order.")

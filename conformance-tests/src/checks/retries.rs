@@ -25,11 +25,11 @@ pub(crate) fn checks() -> Vec<Check> {
         .needs(&[SecondSession]),
         Check::should("webhook/retries/ends-after-success", ends_after_success).requires("After a 200 the webhook is not sent again.")
         .needs(&[SecondSession]),
-        Check::should("webhook/retries/a-redirect-is-a-failure", redirect).requires("A redirect is not followed, and counts as a failure.")
+        Check::should("webhook/retries/a-redirect-is-a-failure", redirect).requires("A redirect is not followed, and counts as a failure.").differs("redirects")
         .needs(&[SecondSession]),
-        Check::may("webhook/retries/retry-after-is-honoured", retry_after).requires("A Retry-After of two seconds delays the retry.")
+        Check::may("webhook/retries/retry-after-is-honoured", retry_after).requires("A Retry-After of two seconds delays the retry.").differs("retry-after")
         .needs(&[SecondSession]),
-        Check::may("webhook/retries/later-events-wait", later_wait).requires("While a webhook is being retried, the session's next one does not overtake it.")
+        Check::may("webhook/retries/later-events-wait", later_wait).requires("While a webhook is being retried, the session's next one does not overtake it.").differs("webhook-order")
         .needs(&[SecondSession]),
     ]
 }

@@ -66,6 +66,7 @@ pub(crate) fn checks() -> Vec<Check> {
             .needs(&[SecondSession]),
         Check::may("sessions/get/hides-secrets", hides_secrets)
             .requires("GET does not reveal the key that signs webhooks.")
+            .differs("secrets")
             .needs(&[SecondSession]),
     ]
 }

@@ -24,7 +24,8 @@ pub(crate) fn checks() -> Vec<Check> {
         Check::should("presence/set/unknown-word-is-400", unknown_word)
             .requires("POST of a presence other than the five statuses answers 400."),
         Check::should("presence/set/missing-word-is-400", missing_word)
-            .requires("POST of an object without the field presence answers 400."),
+            .requires("POST of an object without the field presence answers 400.")
+            .differs("missing-presence"),
         Check::may("presence/set/refusal-has-a-detail", has_a_detail)
             .requires("The 400 for a missing or superfluous chatId has the field detail."),
         Check::should("presence/set/typing-reaches-whatsapp", typing_reaches)

@@ -36,8 +36,8 @@ pub(crate) fn checks() -> Vec<Check> {
         .needs(&[Driver(People), Driver(Journal)]),
         Check::should("presence/subscribe/group-asks-whatsapp", group_asks_whatsapp).requires("POST …/subscribe of a group sends the group's subscription to WhatsApp.")
         .needs(&[Driver(Groups), Driver(Journal)]),
-        Check::may("presence/subscribe/any-body-is-fine", any_body).requires("Any request body is ignored."),
-        Check::may("presence/subscribe/again-after-a-reconnect", after_reconnect).requires("After a reconnect to WhatsApp, each known chat is subscribed to again, in order.")
+        Check::may("presence/subscribe/any-body-is-fine", any_body).requires("Any request body is ignored.").differs("subscribe-body"),
+        Check::may("presence/subscribe/again-after-a-reconnect", after_reconnect).requires("After a reconnect to WhatsApp, each known chat is subscribed to again, in order.").differs("resubscribe")
         .needs(&[
             Driver(People),
             Driver(Journal),
@@ -45,9 +45,9 @@ pub(crate) fn checks() -> Vec<Check> {
             Driver(NewSessions),
             SecondSession,
         ]),
-        Check::may("presence/subscribe/refusal-is-502", |cx| fault_is(cx, "error", 502)).requires("When WhatsApp refuses the subscription, the answer is 502.")
+        Check::may("presence/subscribe/refusal-is-502", |cx| fault_is(cx, "error", 502)).requires("When WhatsApp refuses the subscription, the answer is 502.").differs("engine-errors")
         .needs(&[Driver(Faults), Driver(NewSessions), SecondSession]),
-        Check::may("presence/subscribe/silence-is-504", |cx| fault_is(cx, "timeout", 504)).requires("When WhatsApp does not answer the subscription, the answer is 504.")
+        Check::may("presence/subscribe/silence-is-504", |cx| fault_is(cx, "timeout", 504)).requires("When WhatsApp does not answer the subscription, the answer is 504.").differs("engine-errors")
         .needs(&[Driver(Faults), Driver(NewSessions), SecondSession]),
         Check::may("presence/subscribe/refused-is-tried-again", tried_again).requires("A chat whose subscription was refused does not count as subscribed: the next GET subscribes again.")
         .needs(&[Driver(Faults), Driver(Journal), Driver(NewSessions), SecondSession]),

@@ -26,11 +26,11 @@ pub(crate) fn checks() -> Vec<Check> {
         .needs(&[WebSocket, SecondSession]),
         Check::should("websocket/brings-session-status", brings_status).requires("A socket for session.status receives the start of its session.")
         .needs(&[WebSocket, SecondSession]),
-        Check::may("websocket/events-by-comma-or-repeated", comma_or_repeated).requires("Several events can be requested in one comma-separated parameter, or in repeated ones.")
+        Check::may("websocket/events-by-comma-or-repeated", comma_or_repeated).requires("Several events can be requested in one comma-separated parameter, or in repeated ones.").differs("repeated-events")
         .needs(&[Driver(Presence), WebSocket]),
         Check::should("websocket/wrong-key-is-refused", wrong_key).requires("A socket with a wrong key, or without one, is refused or closed.")
         .needs(&[WebSocket, ApiKey]),
-        Check::may("websocket/unknown-session-closes-with-4001", closes_with_4001).requires("A socket for a session that does not exist is closed with 4001 and a reason.")
+        Check::may("websocket/unknown-session-closes-with-4001", closes_with_4001).requires("A socket for a session that does not exist is closed with 4001 and a reason.").differs("websocket-session")
         .needs(&[WebSocket]),
     ]
 }

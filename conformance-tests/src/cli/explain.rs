@@ -2,23 +2,40 @@
 
 use std::fmt::Write;
 
-use conformance_tests::{Check, find, resting_on, statements::STATEMENTS, uncovered};
+use conformance_tests::{
+    Check, WahaDifference, differences, differences_table, find, resting_on,
+    statements::STATEMENTS, uncovered,
+};
 
 use super::{Ended, FAILED, no_such_check, print};
 
-/// Explain a check, or list the documentation's statements with their checks.
+/// Explain a check, or list the documentation's statements or the differences from WAHA.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The check
-    #[arg(value_name = "ID", required_unless_present = "coverage")]
+    #[arg(value_name = "ID", required_unless_present_any = ["coverage", "differences"])]
     id: Option<String>,
 
     /// List the documentation's statements in order, with the checks that rest on each
     #[arg(long, conflicts_with = "id")]
     coverage: bool,
+
+    /// List the deliberate differences from WAHA with the checks that show them, as a Markdown table
+    #[arg(long, conflicts_with_all = ["id", "coverage"])]
+    differences: bool,
+
+    /// Print the differences as JSON
+    #[arg(long, requires = "differences")]
+    json: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Ended> {
+    if args.differences {
+        let json = || serde_json::to_string_pretty(differences()).map(|text| text + "\n");
+        let text = if args.json { json().map_err(Ended::failed)? } else { differences_table() };
+        print(&text)?;
+        return Ok(0);
+    }
     let Some(id) = args.id.as_deref().filter(|_| !args.coverage) else {
         print(&coverage())?;
         return Ok(if uncovered().is_empty() { 0 } else { FAILED });
@@ -45,6 +62,10 @@ fn explanation(check: &Check) -> String {
     }
     if let Some(note) = check.note {
         let _ = writeln!(text, "note     {note}");
+    }
+    for it in differences().iter().filter(|it| check.differs == Some(&*it.id)) {
+        let WahaDifference { id, waha, here, why, .. } = it;
+        let _ = writeln!(text, "differs  {id}\n  WAHA   {waha}\n  here   {here}\n  why    {why}");
     }
     for example in STATEMENTS.iter().filter(|it| check.rests_on.contains(&it.id)) {
         if let Some(json) = example.example {

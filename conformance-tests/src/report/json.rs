@@ -35,6 +35,7 @@ fn entry(entry: &Entry) -> Value {
         "requirement": check.requirement,
         "restsOn": check.rests_on,
         "note": check.note,
+        "differs": check.differs,
         "outcome": entry.outcome,
         "tookMs": entry.took.as_secs_f64() * 1000.0,
         "reason": entry.reason,

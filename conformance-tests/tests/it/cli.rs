@@ -1,6 +1,7 @@
 //! The command `conformance`: its output and exit codes.
 
-use conformance_tests::catalogue;
+use conformance_tests::{catalogue, differences, differences_table};
+use serde_json::Value;
 
 use crate::{
     command::{conformance, ended, run},
@@ -36,6 +37,18 @@ async fn explain_coverage_lists_each_statement_with_its_checks() {
     let (code, out, _) = ended(&["explain", "--coverage"]).await;
     assert_eq!(code, Some(0));
     insta::assert_snapshot!("coverage", out);
+}
+
+#[tokio::test]
+async fn explain_lists_the_differences_from_waha_as_a_table_and_as_json() {
+    let (code, table, _) = ended(&["explain", "--differences"]).await;
+    assert_eq!((code, table), (Some(0), differences_table()));
+    let (code, json, _) = ended(&["explain", "--differences", "--json"]).await;
+    let read: Vec<Value> = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, read.len()), (Some(0), differences().len()));
+    let (code, check, _) = ended(&["explain", "sessions/get/hides-secrets"]).await;
+    assert_eq!(code, Some(0));
+    assert!(check.contains("differs  secrets\n  WAHA   GET of a session shows"), "{check}");
 }
 
 #[tokio::test]

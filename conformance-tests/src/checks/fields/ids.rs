@@ -28,9 +28,9 @@ pub(super) fn checks() -> Vec<Check> {
         .needs(&[Driver(Presence)]),
         Check::may("presence/fields/key-order-is-the-documentations", key_order).requires("Keys are in the documentation's order.")
         .needs(&[Driver(Presence)]),
-        Check::may("presence/fields/device-part-is-dropped", device_part).requires("An id with a device part, 777:4, names the same contact as 777.")
+        Check::may("presence/fields/device-part-is-dropped", device_part).requires("An id with a device part, 777:4, names the same contact as 777.").differs("device-part")
         .needs(&[Driver(Raw), Driver(People)]),
-        Check::may("presence/fields/lid-stays-a-lid", lid_stays).requires("A contact that WhatsApp names by its LID, 777@lid, keeps it, and is not 777@c.us.")
+        Check::may("presence/fields/lid-stays-a-lid", lid_stays).requires("A contact that WhatsApp names by its LID, 777@lid, keeps it, and is not 777@c.us.").differs("lid")
         .needs(&[Driver(Raw), Driver(People)]),
     ]
 }

@@ -23,7 +23,7 @@ pub(super) fn checks() -> Vec<Check> {
         Check::must("presence/fields/last-seen-is-empty-when-online", empty_when_online).requires("A participant who is online, typing or recording has no lastSeen: null or absent.")
         .rests_on(&["get-chat/example"])
         .needs(&[Driver(Presence)]),
-        Check::should("presence/fields/last-seen-is-null-rather-than-absent", null_not_absent).requires("Without a last seen, the key is present and its value is null.")
+        Check::should("presence/fields/last-seen-is-null-rather-than-absent", null_not_absent).requires("Without a last seen, the key is present and its value is null.").differs("last-seen-null")
         .rests_on(&["get-all/example-group", "get-chat/example"])
         .needs(&[Driver(Presence)])
         .note(
@@ -33,7 +33,7 @@ pub(super) fn checks() -> Vec<Check> {
         Check::must("presence/fields/hidden-last-seen-still-goes-offline", hidden).requires("A contact who hides their last seen and goes offline is offline, without lastSeen.")
         .rests_on(&["intro/if-shared"])
         .needs(&[Driver(People)]),
-        Check::may("presence/fields/nonsense-last-seen-is-null", nonsense).requires("A last seen that is not a whole number of seconds, at least 1, is null.")
+        Check::may("presence/fields/nonsense-last-seen-is-null", nonsense).requires("A last seen that is not a whole number of seconds, at least 1, is null.").differs("implausible-last-seen")
         .needs(&[Driver(People)]),
         Check::should("presence/fields/typing-replaces-last-seen", typing_replaces).requires("Typing after being offline with a last seen empties lastSeen.")
         .rests_on(&["fields/last-seen"])

@@ -42,10 +42,10 @@ pub(super) fn checks() -> Vec<Check> {
         .rests_on(&["fields/last-known-presence"])
         .needs(&[Driver(Presence)])
         .note("Baileys reports WhatsApp's paused as available; paused is shown only if the engine reports it."),
-        Check::must("presence/fields/unknown-status-is-not-shown", unknown_not_shown).requires("An undocumented status never reaches the API.")
+        Check::must("presence/fields/unknown-status-is-not-shown", unknown_not_shown).requires("An undocumented status never reaches the API.").differs("unknown-status")
         .rests_on(&["fields/last-known-presence"])
         .needs(&[Driver(Raw), Driver(People)]),
-        Check::may("presence/fields/unknown-status-changes-nothing", unknown_changes_nothing).requires("An unknown status leaves the known one unchanged.")
+        Check::may("presence/fields/unknown-status-changes-nothing", unknown_changes_nothing).requires("An unknown status leaves the known one unchanged.").differs("unknown-status")
         .needs(&[Driver(Raw), Driver(People)]),
         Check::may("presence/fields/other-presence-types-are-online", other_types).requires("A presence of any type other than unavailable means online.")
         .needs(&[Driver(Raw), Driver(People)]),
@@ -53,7 +53,7 @@ pub(super) fn checks() -> Vec<Check> {
         .needs(&[Driver(Raw), Driver(People)]),
         Check::should("presence/fields/message-ends-typing", |cx| message_ends(cx, Becomes::Typing, "typing")).requires("A message from a participant who is typing sets them online.")
         .needs(&[Driver(Messages), Driver(People), Driver(Groups)]),
-        Check::may("presence/fields/message-ends-recording", |cx| message_ends(cx, Becomes::Recording, "recording")).requires("A message from a participant who is recording sets them online.")
+        Check::may("presence/fields/message-ends-recording", |cx| message_ends(cx, Becomes::Recording, "recording")).requires("A message from a participant who is recording sets them online.").differs("message-ends-recording")
         .needs(&[Driver(Messages), Driver(People), Driver(Groups)]),
     ]
 }

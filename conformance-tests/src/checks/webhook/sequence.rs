@@ -20,6 +20,7 @@ pub(super) fn checks() -> Vec<Check> {
             .needs(&[Driver(People), Webhook]),
         Check::may("webhook/presence-update/arrives-in-order", in_order)
             .requires("A chat's webhooks arrive in the order of the changes.")
+            .differs("webhook-order")
             .needs(&[Driver(People), Webhook]),
         Check::may("webhook/presence-update/none-is-lost", none_lost)
             .requires("Every change in a short burst has a webhook of its own.")
