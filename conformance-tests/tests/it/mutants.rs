@@ -152,17 +152,18 @@ async fn judge(ours: &Ours, place: u64, mutant: &'static Mutant) -> String {
         let session = ours.new_session().await;
         let proxy = Proxy::start(&ours.url, mutant).await;
         let settle = tries.next().unwrap_or_default();
-        let with = |seed| With {
+        let with = |seed, seconds| With {
             session: &session,
             driver: true,
             seed,
-            timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(seconds),
             settle,
         };
         // The broken checks run first and alone: some mutants break only one event.
-        let blind = blind(mutant, environment(&proxy.url, with(2 * place)).await).await;
+        let blind = blind(mutant, environment(&proxy.url, with(2 * place, 2)).await).await;
         if blind.is_empty() || tries.len() == 0 {
-            let others = environment(&proxy.url, with(2 * place + 1)).await;
+            // These pass, so that a long time-out costs nothing and spares a busy machine.
+            let others = environment(&proxy.url, with(2 * place + 1, 10)).await;
             return blind + &unrelated(mutant, others).await;
         }
     }
