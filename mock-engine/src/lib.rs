@@ -16,6 +16,8 @@ mod waha;
 pub mod scenario;
 pub mod traffic;
 
+pub mod whatsapp;
+
 pub mod world;
 
 pub mod wire;

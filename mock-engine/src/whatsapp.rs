@@ -1,0 +1,6 @@
+//! whatsapp
+mod kdf;
+mod keys;
+mod noise;
+mod protobuf;
+mod signal;
