@@ -14,6 +14,7 @@ mod error;
 mod happened;
 mod host;
 mod link;
+mod outlet;
 mod stub;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 
 pub use error::MockError;
 pub use happened::{Happened, Heard, LOG_BYTES, LOG_LIMIT};
+pub(crate) use outlet::Outlet;
 pub use stub::{Match, Stub};
 
 use self::{
@@ -165,12 +167,14 @@ impl MockEngine {
     /// Fails when there is no such session, the gateway has stopped it or it is not on NOWEB, and when a
     /// node cannot be written as bytes.
     pub async fn inject(&self, session: &str, stanzas: Vec<Node>) -> Result<Vec<Event>, MockError> {
-        self.noweb_session(session)?;
-        let stanzas = stanzas
-            .iter()
-            .map(|stanza| crate::wire::decode(&crate::wire::encode(stanza)?))
-            .collect::<Result<Vec<_>, _>>()?;
+        let client = self.noweb_session(session)?.outlet();
+        let frames = stanzas.iter().map(crate::wire::encode).collect::<Result<Vec<_>, _>>()?;
+        let stanzas = frames.iter().map(|it| crate::wire::decode(it));
+        let stanzas = stanzas.collect::<Result<Vec<_>, _>>()?;
         let _turn = self.0.turn.lock().await;
+        if let Some(client) = client {
+            frames.into_iter().for_each(|frame| client.stanza(frame));
+        }
         let events: Vec<Event> = stanzas.iter().filter_map(event_of).collect();
         for event in &events {
             self.hand_over(session, event.clone()).await;
@@ -369,6 +373,7 @@ impl MockEngine {
     /// there: the time, an empty journal, no faults, and gateways forget all chats.
     pub async fn reset(&self, scenario: Option<Scenario>) {
         let _turn = self.0.turn.lock().await;
+        self.forget_clients();
         let sessions: Vec<(String, Option<EngineEvents>)> = {
             let mut state = self.0.state.lock();
             let state = &mut *state;

@@ -4,6 +4,7 @@
 //! ([`World::act`]) or what a session sends ([`World::receive`]), and answers with the stanzas that
 //! WhatsApp would send for it, each to one session. What a session sees follows [`Rules`].
 
+mod account;
 mod error;
 mod people;
 mod rules;
@@ -14,6 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+pub use account::{Account, Relayed};
 pub use error::WorldError;
 pub use people::{Addressing, Contact, Does, Group, Visibility};
 pub use rules::Rules;
@@ -48,6 +50,10 @@ struct Connection {
     subscribed: IndexSet<String>,
     /// Where the session types or records, as others see it.
     chatstates: IndexMap<String, String>,
+    /// The contact that the session's account is for others; `None` when nobody sees it.
+    account: Option<String>,
+    /// Whether what comes while it is not connected is kept for it.
+    keeps: bool,
 }
 
 /// Something that a contact does.
@@ -245,8 +251,13 @@ impl World {
         for (session, connection) in &self.sessions {
             // Who is online is so for all, and a group is everybody's.
             let between_two = chat.is_none() && !matches!(act.does, Does::Online | Does::Offline);
-            let concerned = !between_two || act.session.is_none_or(|only| only == session);
-            if !connection.connected || !concerned {
+            let is_meant = |only| only == session || self.same_account(only, connection);
+            let concerned = !between_two || act.session.is_none_or(is_meant);
+            let kept = connection.keeps && waits(act.does);
+            if !(connection.connected || kept)
+                || !concerned
+                || connection.account.as_ref() == Some(&who)
+            {
                 continue;
             }
             let stanzas = match act.does {
@@ -463,6 +474,11 @@ impl World {
             WorldError::Unknown { name: name.to_owned(), hint: did_you_mean(name, known) }
         })
     }
+}
+
+/// Presence is only shown to who is there; the rest waits for who is away.
+fn waits(does: Does) -> bool {
+    !matches!(does, Does::Online | Does::Offline)
 }
 
 fn user_of(id: &str) -> &str {

@@ -95,6 +95,11 @@ impl MockEngine {
 
     /// Bytes to node to event.
     async fn read(&self, session: &str, frame: Result<Vec<u8>, WireError>) -> Vec<Event> {
+        if let (Ok(frame), Some(client)) =
+            (&frame, self.link(session).ok().and_then(|link| link.outlet()))
+        {
+            client.stanza(frame.clone());
+        }
         let stanza = match frame.and_then(|frame| decode(&frame)) {
             Ok(stanza) => stanza,
             Err(error) => {
@@ -144,6 +149,10 @@ impl MockEngine {
     /// Opens a session's connection.
     pub(super) async fn open(&self, session: &str) {
         let Ok(link) = self.link(session) else { return };
+        if let Some(client) = link.outlet() {
+            // It is connected once it logs in.
+            return client.open();
+        }
         let me = link.me();
         link.cut();
         self.0.state.lock().world.connect(session, link.announces_itself());
@@ -159,6 +168,9 @@ impl MockEngine {
         let Ok(link) = self.link(session) else { return };
         link.cut();
         self.0.state.lock().world.disconnect(session);
+        if let Some(client) = link.outlet() {
+            client.close(code);
+        }
         let reason = match code {
             401 => "Logged Out",
             408 => "Connection Lost",
@@ -184,7 +196,7 @@ impl MockEngine {
         }
     }
 
-    async fn connection_update(&self, session: &str, data: Value) {
+    pub(super) async fn connection_update(&self, session: &str, data: Value) {
         let event = Event::Json { kind: "connection.update".to_owned(), data };
         self.hand_over(session, event).await;
     }

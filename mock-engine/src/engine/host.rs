@@ -117,7 +117,7 @@ impl MockEngine {
     }
 
     /// Writes a node into the session's journal, and tells who waits for it.
-    fn note(&self, session: &str, link: &Link, result: SendResult, node: Node) {
+    pub(super) fn note(&self, session: &str, link: &Link, result: SendResult, node: Node) {
         let time = self.now_ms();
         let entry = link.journal(|journal| {
             let seq = journal.push(time, result, node);

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::account::Account;
+use super::{account::Account, outlet::Outlet};
 use crate::{
     faults::{Dice, Fate, Faults},
     journal::Journal,
@@ -30,6 +30,8 @@ struct Inner {
     account: Account,
     /// Where its events go; `None` until a gateway starts it.
     events: Option<EngineEvents>,
+    /// The client that speaks for it instead of a gateway.
+    outlet: Option<Arc<dyn Outlet>>,
     engine: String,
     journal: Journal,
     faults: Faults,
@@ -67,6 +69,7 @@ impl Link {
             online: session.online,
             account: Account::new(session, seed),
             events: None,
+            outlet: None,
             engine: session.engine.clone(),
             journal: Journal::default(),
             faults: Faults::default(),
@@ -104,6 +107,18 @@ impl Link {
 
     pub(super) fn set_events(&self, events: Option<EngineEvents>) {
         self.0.lock().events = events;
+    }
+
+    pub(super) fn outlet(&self) -> Option<Arc<dyn Outlet>> {
+        self.0.lock().outlet.clone()
+    }
+
+    pub(super) fn set_outlet(&self, outlet: Arc<dyn Outlet>) {
+        self.0.lock().outlet = Some(outlet);
+    }
+
+    pub(super) fn take_outlet(&self) -> Option<Arc<dyn Outlet>> {
+        self.0.lock().outlet.take()
     }
 
     pub(super) fn engine(&self) -> String {
