@@ -7,6 +7,7 @@ mod scenario;
 mod scrub;
 mod serve;
 mod signals;
+mod whatsapp;
 
 use std::{
     io::{self, Write},
@@ -55,13 +56,15 @@ enum Command {
     Scenario(scenario::Args),
     Record(record::Args),
     Scrub(scrub::Args),
+    Whatsapp(whatsapp::Args),
 }
 
 /// Runs the command of the command line.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     // Commands that print what happens are quiet about how, unless asked.
-    let level = if matches!(cli.command, Command::Serve(_)) { "info" } else { "error" };
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Whatsapp(_));
+    let level = if serves { "info" } else { "error" };
     let environment = Environment::of_process();
     logging::start(cli.log_format, level, &environment).unwrap_or_else(|error| usage(error));
     let done = match cli.command {
@@ -71,6 +74,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Scenario(args) => scenario::run(args),
         Command::Record(args) => record::run(&args),
         Command::Scrub(args) => scrub::run(&args),
+        Command::Whatsapp(args) => whatsapp::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -15,6 +15,7 @@
 //! | `GET`, `PUT /mock/rules` | which of WhatsApp's rules hold; see [`Rules`](crate::world::Rules) |
 //! | `GET`, `PUT /mock/clock` | `{"mode":"stepped"}`, `{"mode":"real","speed":60}`, `{"mode":"max"}` |
 //! | `POST /mock/clock/advance` | `{"by":"25s"}` |
+//! | `/mock/whatsapp…` | the WhatsApp server that real clients log in to; see [`whatsapp`](crate::whatsapp) |
 //! | `POST /mock/reset` | as if just started; `{"scenario":"group-typing"}` or a scenario's TOML, and `"seed"` |
 //!
 //! When these answer, what they caused has been applied by the plugins. The gateway's page at `/docs` has
@@ -135,9 +136,11 @@ mod tests {
     fn every_path_is_described_and_no_other() {
         let described = openapi();
         let described: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
-        let paths = paths();
+        let whatsapp = crate::whatsapp::paths();
+        let paths = paths().map(|(path, _)| path);
+        let paths: Vec<&str> = paths.into_iter().chain(whatsapp.map(|(path, _)| path)).collect();
         assert_eq!(described.len(), paths.len());
-        for (path, _) in paths {
+        for path in paths {
             assert!(described.iter().any(|found| *found == path), "{path}");
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     player::{Answer, App, Stage, Unmet},
     scenario::{ENGINES, Scenario},
     time::{Pace, Speed, VirtualClock},
+    whatsapp::{Options, WhatsApp},
 };
 
 /// A gateway with the presence plugin on a [`MockEngine`].
@@ -35,6 +36,7 @@ use crate::{
 pub struct MockWaha {
     stage: Stage,
     gateway: Gateway,
+    whatsapp: WhatsApp,
 }
 
 impl MockWaha {
@@ -80,6 +82,11 @@ impl MockWaha {
     /// The engine, to drive it.
     pub fn engine(&self) -> &MockEngine {
         self.stage.mock()
+    }
+
+    /// The WhatsApp server on the same world, to serve it to real clients.
+    pub fn whatsapp(&self) -> &WhatsApp {
+        &self.whatsapp
     }
 
     /// The gateway, to serve it.
@@ -140,6 +147,7 @@ pub struct MockWahaBuilder {
     speed: Speed,
     plugin: Option<PathBuf>,
     api_key: Option<ApiKey>,
+    whatsapp: Options,
     configure: Option<Box<dyn FnOnce(GatewayBuilder) -> GatewayBuilder + Send>>,
 }
 
@@ -179,6 +187,13 @@ impl MockWahaBuilder {
         self
     }
 
+    /// Sets up the WhatsApp server.
+    #[must_use]
+    pub fn whatsapp(mut self, options: Options) -> Self {
+        self.whatsapp = options;
+        self
+    }
+
     /// Has a say in how the gateway is built: webhooks, a plugin's configuration.
     #[must_use]
     pub fn gateway(
@@ -214,12 +229,13 @@ impl MockWahaBuilder {
         let clock = clock.in_turns();
         let mock = MockEngine::on(&scenario, seed, clock.clone());
         let stage = Stage::new(mock.clone(), self.speed);
+        let whatsapp = WhatsApp::new(mock.clone(), self.whatsapp);
         let mut builder = Gateway::builder()
             .clock(Arc::new(clock))
             .seed(seed)
             .engine(mock.noweb())
             .plugin(plugin)
-            .routes(control::routes(stage.clone()))
+            .routes(control::routes(stage.clone()).merge(whatsapp.routes()))
             .openapi(control::openapi());
         // A reset may bring sessions on engines that the scenario of the start does not have.
         for engine in ENGINES.into_iter().filter(|engine| *engine != "NOWEB") {
@@ -236,7 +252,7 @@ impl MockWahaBuilder {
         }
         let gateway = builder.build()?;
         stage.set_app(App::new(gateway.clone(), scenario.sessions));
-        Ok(MockWaha { stage, gateway })
+        Ok(MockWaha { stage, gateway, whatsapp })
     }
 }
 

@@ -18,6 +18,7 @@
 #![doc = include_str!("whatsapp/limits.md")]
 
 mod account;
+mod alone;
 mod answer;
 mod control;
 mod credentials;
@@ -38,4 +39,14 @@ mod server;
 mod signal;
 mod socket;
 
+pub use alone::MockWhatsApp;
 pub use server::{Options, WhatsApp};
+
+#[cfg(test)]
+pub(crate) use control::paths;
+
+/// The script that points a program's own Baileys to the server, and has it trust the server's key:
+/// `node --import ./preload.mjs app.js`.
+pub fn preload() -> String {
+    include_str!("whatsapp/preload.mjs").replace("@ROOT_KEY@", &noise::root_key_hex())
+}

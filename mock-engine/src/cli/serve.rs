@@ -63,6 +63,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// Where real WhatsApp clients may log in, too
+    #[arg(long, value_name = "HOST:PORT")]
+    whatsapp: Option<String>,
+
     #[command(flatten)]
     server: gateway::server::Args,
 }
@@ -83,6 +87,9 @@ pub(super) fn run(mut args: Args, environment: &Environment) -> Result<ExitCode>
         tracing::warn!("{warning}");
     }
     let scenario = scenario(&args)?;
+    if let Some(address) = &args.whatsapp {
+        super::whatsapp::address("--whatsapp", address);
+    }
     Runtime::new()?.block_on(serve(args, scenario, settings))
 }
 
@@ -137,7 +144,14 @@ async fn serve(args: Args, scenario: Scenario, settings: Settings) -> Result<Exi
         // With many people the start takes a while.
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     }
-    let screen = screen(&waha, address, args.speed, &webhooks, has_key);
+    let clients = match &args.whatsapp {
+        Some(address) => Some(super::whatsapp::serve_clients(waha.whatsapp(), address).await?),
+        None => None,
+    };
+    let mut screen = screen(&waha, address, args.speed, &webhooks, has_key);
+    if let Some(clients) = clients {
+        screen.push_str(&format!("clients of WhatsApp on ws://{clients}/ws/chat\n"));
+    }
     let mut stdout = io::stdout();
     writeln!(stdout, "{screen}listening on http://{address}")?;
     stdout.flush()?;

@@ -48,9 +48,8 @@ impl MockEngine {
     pub(crate) fn free_session(&self, phone: &str) -> Option<String> {
         let state = self.0.state.lock();
         let id = format!("{phone}@c.us");
-        let is_free = |link: &Link| {
-            link.outlet().is_none() && link.events().is_none() && link.me().id == id
-        };
+        let is_free =
+            |link: &Link| link.outlet().is_none() && link.events().is_none() && link.me().id == id;
         state.links.iter().find(|(_, link)| is_free(link)).map(|(name, _)| name.clone())
     }
 

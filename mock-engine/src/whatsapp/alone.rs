@@ -1,14 +1,13 @@
 //! The server without a gateway: what `mock-engine whatsapp` runs.
 
-use axum::Router;
-use host_sdk::{Activity, Pace, VirtualClock};
-
 use super::server::{Options, WhatsApp};
 use crate::{
     MockEngine, Scenario, Speed, control,
     player::Stage,
     scenario::{Action, Session},
+    time::{Pace, VirtualClock},
 };
+use axum::Router;
 
 /// A WhatsApp server that plays a scenario to the clients that log in.
 #[derive(Clone, Debug)]
@@ -25,7 +24,8 @@ impl MockWhatsApp {
             scenario.sessions.push(Session::new("default"));
         }
         scenario.subscribe = Some(Vec::new());
-        let of_gateway = |action: &Action| matches!(action, Action::Expect(_) | Action::Subscribe(_));
+        let of_gateway =
+            |action: &Action| matches!(action, Action::Expect(_) | Action::Subscribe(_));
         scenario.steps.retain(|step| !of_gateway(&step.action));
         let seed = seed.or(scenario.seed).unwrap_or_default();
         let start_ms = scenario.start_ms(speed.pace());
@@ -33,7 +33,7 @@ impl MockWhatsApp {
             Pace::Stepped => VirtualClock::stepped(start_ms),
             Pace::Running { speed } => VirtualClock::running(start_ms, speed),
         };
-        let mock = MockEngine::on(&scenario, seed, clock, Activity::in_turns());
+        let mock = MockEngine::on(&scenario, seed, clock.in_turns());
         let server = WhatsApp::new(mock.clone(), options);
         Self { stage: Stage::new(mock, speed), server }
     }
@@ -53,8 +53,13 @@ impl MockWhatsApp {
         &self.server
     }
 
-    /// What is served: clients at `/ws/chat`, and the control API under `/mock`.
-    pub fn router(&self) -> Router {
-        control::routes(self.stage.clone()).merge(self.server.routes()).merge(self.server.clients())
+    /// Where clients connect: `/ws/chat`.
+    pub fn clients(&self) -> Router {
+        self.server.clients()
+    }
+
+    /// The control API, under `/mock`.
+    pub fn control(&self) -> Router {
+        control::routes(self.stage.clone()).merge(self.server.routes())
     }
 }

@@ -6,12 +6,12 @@ use super::{
     message::{Opened, acknowledged, greeting, open},
     people::{SERVER, bare, child, is_person, person},
     server::WhatsApp,
-    signal::Bundle,
+    signal::{Bundle, SignalError},
 };
 use crate::{
     journal::SendResult,
     wire::{Content, Node},
-    world::{Delivery, Relayed},
+    world::{Delivery, Relayed, World},
 };
 
 /// What a device is told when it has logged in.
@@ -49,9 +49,7 @@ pub(super) async fn device(server: &WhatsApp, device: &SharedDevice, node: Node)
         "message" => wrote(server, device, node).await,
         "presence" | "chatstate" => {
             let (session, seen) = (device.session.clone(), node.clone());
-            let then = move |world: &mut crate::world::World, now| {
-                world.shown_to_others(&session, &seen, now)
-            };
+            let then = move |world: &mut World, now| world.shown_to_others(&session, &seen, now);
             server.engine().client_sent(&device.session, &node, node.clone(), then).await;
         }
         "receipt" => {
@@ -73,12 +71,13 @@ fn now(server: &WhatsApp) -> u64 {
 
 /// Writes a node into the journal.
 async fn note(server: &WhatsApp, device: &SharedDevice, node: &Node) {
-    let nothing = |_: &mut crate::world::World, _| Vec::new();
+    let nothing = |_: &mut World, _| Vec::new();
     server.engine().client_sent(&device.session, node, node.clone(), nothing).await;
 }
 
 async fn asked(server: &WhatsApp, device: &SharedDevice, node: Node) {
-    note(server, device, &node).await;
+    let nothing = |_: &mut World, _| Vec::new();
+    server.engine().client_sent(&device.session, &node, without_keys(&node), nothing).await;
     if matches!(node.get("type"), Some("result" | "error")) {
         return;
     }
@@ -96,6 +95,20 @@ async fn asked(server: &WhatsApp, device: &SharedDevice, node: Node) {
     if node.get("xmlns") == Some("passive") && child(&node, "active").is_some() {
         welcome(server, device);
     }
+}
+
+/// A request as the journal shows it: the hundreds of keys that a client uploads are counted.
+fn without_keys(node: &Node) -> Node {
+    if node.get("xmlns") != Some("encrypt") || child(node, "list").is_none() {
+        return node.clone();
+    }
+    let shown = Node { content: Content::Empty, ..node.clone() };
+    node.children().iter().fold(shown, |shown, child| {
+        shown.child(match child.tag.as_str() {
+            "list" => Node::new("list").attr("keys", child.children().len().to_string()),
+            _ => child.clone(),
+        })
+    })
 }
 
 /// A device is ready for what waited.
@@ -120,7 +133,7 @@ async fn wrote(server: &WhatsApp, device: &SharedDevice, node: Node) {
     let relayed = opened.ok().filter(|_| !is_own);
     let session = device.session.clone();
     let (to_world, id_world) = (to.clone(), id.clone());
-    let then = move |world: &mut crate::world::World, now| {
+    let then = move |world: &mut World, now| {
         let Some(opened) = relayed else { return Vec::new() };
         let text = opened.text.as_deref().unwrap_or_default();
         let message = Relayed { to: &to_world, id: &id_world, text };
@@ -144,7 +157,7 @@ async fn wrote(server: &WhatsApp, device: &SharedDevice, node: Node) {
 }
 
 /// A message as the journal shows it: decrypted.
-fn shown(node: &Node, opened: Result<&Opened, &crate::whatsapp::signal::SignalError>) -> Node {
+fn shown(node: &Node, opened: Result<&Opened, &SignalError>) -> Node {
     let mut shown = Node { content: Content::Empty, ..node.clone() };
     match opened {
         Ok(Opened { text: Some(text), .. }) => shown = shown.child(Node::new("body").text(text)),

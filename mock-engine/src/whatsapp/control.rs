@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     credentials::Owner,
-    noise::{MAX_FRAME, root_key},
+    noise::{MAX_FRAME, root_key_hex},
     pairing::PairingError,
     people::lid_of,
     server::WhatsApp,
@@ -158,7 +158,8 @@ async fn credentials(
         (None, session) => {
             let first = || mock.sessions().into_iter().next().unwrap_or_default();
             let me = mock.me(&session.unwrap_or_else(first));
-            let me = me.map_err(|error| HttpError::new(StatusCode::NOT_FOUND, error.to_string()))?;
+            let me =
+                me.map_err(|error| HttpError::new(StatusCode::NOT_FOUND, error.to_string()))?;
             (me.id.replace("@c.us", ""), Some(me.push_name))
         }
     };
@@ -172,6 +173,5 @@ async fn credentials(
 
 /// `GET /mock/whatsapp/key`: the root key that clients have to trust, in hexadecimal.
 async fn key() -> String {
-    let hex = root_key().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{hex}\n")
+    root_key_hex() + "\n"
 }

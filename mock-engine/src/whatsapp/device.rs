@@ -15,7 +15,10 @@ use super::{
     queue::Queue,
     signal::{Bundle, SenderKey, SenderKeys, Session},
 };
-use crate::{engine::Outlet, wire::{self, Node}};
+use crate::{
+    engine::Outlet,
+    wire::{self, Node},
+};
 
 /// What goes out to a client.
 #[derive(Debug)]

@@ -42,8 +42,7 @@ impl Login {
         let public = |number| keys.bytes(number).and_then(read_public);
         let (Some(identity), Some(signed)) = (public(3), public(5)) else { return Ok(None) };
         let id = big_endian(keys.bytes(4).unwrap_or_default());
-        let bundle =
-            Bundle { identity, signed_prekey: (id, signed), prekeys: VecDeque::new() };
+        let bundle = Bundle { identity, signed_prekey: (id, signed), prekeys: VecDeque::new() };
         Ok(Some(Self::Unlinked(Unlinked { name, bundle })))
     }
 }

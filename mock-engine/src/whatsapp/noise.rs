@@ -15,7 +15,7 @@ mod frames;
 mod symmetric;
 
 pub(crate) use self::{
-    certificate::{ServerIdentity, root_key},
+    certificate::{ServerIdentity, root_key_hex},
     cipher::Cipher,
     frames::{Frames, MAX_FRAME, frame},
     symmetric::Symmetric,

@@ -142,7 +142,8 @@ impl WhatsApp {
         phone: Option<&str>,
         name: Option<&str>,
     ) -> Result<Paired, PairingError> {
-        let client = self.waiting(|all| all.values().find(|it| is_meant(it)).map(|it| it.client.clone()));
+        let client =
+            self.waiting(|all| all.values().find(|it| is_meant(it)).map(|it| it.client.clone()));
         let client = client.ok_or(PairingError::Unknown)?;
         let name = name.map(str::to_owned).or(client.name);
         let phone = phone.map_or_else(|| self.phone_of_name(name.as_deref()), str::to_owned);
@@ -154,8 +155,7 @@ impl WhatsApp {
         let details = DeviceIdentity::sign(&phone, number, identity, now).encode();
         let hmac = mac(adv_secret, &[&details]);
         let mut sealed = Node::new("device-identity");
-        sealed.content =
-            Content::Bytes(Writer::default().bytes(1, details).bytes(2, hmac).done());
+        sealed.content = Content::Bytes(Writer::default().bytes(1, details).bytes(2, hmac).done());
         let success = Node::new("pair-success")
             .child(sealed)
             .child(Node::new("device").attr("jid", device.jid()).attr("lid", device.lid_jid()))

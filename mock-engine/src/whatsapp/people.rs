@@ -21,12 +21,6 @@ pub(crate) fn user_of(jid: &str) -> &str {
     user.split([':', '_']).next().unwrap_or(user)
 }
 
-/// The number of the device in a jid; 0 is the phone.
-pub(crate) fn device_of(jid: &str) -> u16 {
-    let user = jid.split('@').next().unwrap_or(jid);
-    user.split_once(':').and_then(|(_, device)| device.parse().ok()).unwrap_or(0)
-}
-
 /// Whether a jid is a person's.
 pub(crate) fn is_person(jid: &str) -> bool {
     jid.ends_with("@s.whatsapp.net") || jid.ends_with("@lid") || jid.ends_with("@c.us")

@@ -1,6 +1,8 @@
 //! Accounts that clients log in to: each is somebody for all the others.
 
-use super::{Connection, Contact, Delivery, Does, Name, World, message_stanza, user_of, without_device};
+use super::{
+    Connection, Contact, Delivery, Does, Name, World, message_stanza, user_of, without_device,
+};
 use crate::wire::Node;
 
 /// The account of a session.

@@ -319,7 +319,8 @@ async fn every_call_that_is_described_is_there_and_answers_its_example() {
     let document = waha.get("/openapi.json").await.body;
     let mut calls = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
-        if !path.starts_with("/mock") {
+        // No client shows the QR code of the example.
+        if !path.starts_with("/mock") || path.ends_with("/scan") {
             continue;
         }
         let path = path.replace("{session}", "default").replace("{name}", "alice");
@@ -339,7 +340,7 @@ async fn every_call_that_is_described_is_there_and_answers_its_example() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 18);
+    assert_eq!(calls, 21);
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use crate::{
     MockEngine,
-    whatsapp::{device::SharedDevice, people::{SERVER, child, lid_of, user_of}},
+    whatsapp::{
+        device::SharedDevice,
+        people::{SERVER, child, lid_of, user_of},
+    },
     wire::Node,
     world::{Addressing, Group, World},
 };

@@ -1,13 +1,18 @@
 //! An account's settings, and what else has always the same answer.
 
-use crate::{
-    whatsapp::people::child,
-    wire::Node,
-};
+use crate::{whatsapp::people::child, wire::Node};
 
 /// Whom WhatsApp lets an account hide things from.
 const PRIVACY: [&str; 9] = [
-    "readreceipts", "profile", "status", "online", "last", "groupadd", "calladd", "messages", "defense",
+    "readreceipts",
+    "profile",
+    "status",
+    "online",
+    "last",
+    "groupadd",
+    "calladd",
+    "messages",
+    "defense",
 ];
 
 /// The answer to a request by its namespace, type and first child.
@@ -29,9 +34,8 @@ pub(super) fn answer(result: Node, iq: &Node, asked: (&str, &str, &str)) -> Opti
         ("w:profile:picture", "get", _) => super::error(iq, 404, "item-not-found"),
         ("w:m", ..) => {
             let host = Node::new("host").attr("hostname", "127.0.0.1");
-            result.child(
-                Node::new("media_conn").attr("auth", "mock").attr("ttl", "600").child(host),
-            )
+            result
+                .child(Node::new("media_conn").attr("auth", "mock").attr("ttl", "600").child(host))
         }
         // What has nothing to say but that it was done.
         ("encrypt" | "passive" | "privacy" | "blocklist" | "disappearing_mode", "set", _)

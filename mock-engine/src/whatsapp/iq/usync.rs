@@ -12,7 +12,8 @@ pub(super) fn answer(mock: &MockEngine, iq: &Node) -> Node {
     let list = |tag| asked.and_then(|it| child(it, tag)).map_or(&[][..], Node::children);
     let protocols = list("query");
     let users = list("list").iter().map(|user| answer_user(mock, user, protocols));
-    let results = protocols.iter().map(|it| Node::new(&it.tag)).fold(Node::new("result"), Node::child);
+    let results =
+        protocols.iter().map(|it| Node::new(&it.tag)).fold(Node::new("result"), Node::child);
     Node::new("usync").child(results).child(users.fold(Node::new("list"), Node::child))
 }
 
@@ -31,8 +32,9 @@ fn answer_user(mock: &MockEngine, user: &Node, protocols: &[Node]) -> Node {
                 Some(Node::new("contact").attr("type", if known { "in" } else { "out" }))
             }
             // Without it, Baileys 7 asks again before every subscription and message.
-            "lid" => lid_of(mock, &phone)
-                .map(|lid| Node::new("lid").attr("val", format!("{lid}@lid"))),
+            "lid" => {
+                lid_of(mock, &phone).map(|lid| Node::new("lid").attr("val", format!("{lid}@lid")))
+            }
             "devices" => {
                 let phone = Node::new("device").attr("id", "0");
                 let list = Node::new("device-list").child(phone);

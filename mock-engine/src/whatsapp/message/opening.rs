@@ -38,9 +38,15 @@ pub(crate) fn open(
             .iter()
             .filter_map(|to| Some((person(to.get("jid")?), child(to, "enc")?)))
             .collect(),
-        None => stanza.children().iter().filter(|it| it.tag == "enc").map(|it| (person(to), it)).collect(),
+        None => stanza
+            .children()
+            .iter()
+            .filter(|it| it.tag == "enc")
+            .map(|it| (person(to), it))
+            .collect(),
     };
-    let own = stanza.children().iter().find(|it| it.tag == "enc" && it.get("type") == Some("skmsg"));
+    let own =
+        stanza.children().iter().find(|it| it.tag == "enc" && it.get("type") == Some("skmsg"));
     device.keys(|keys| match own {
         Some(sealed) => {
             for (receiver, enc) in &encs {

@@ -14,9 +14,9 @@ pub(crate) struct ServerIdentity {
     pub(super) chain: Vec<u8>,
 }
 
-/// The public key that clients have to trust.
-pub(crate) fn root_key() -> [u8; 32] {
-    root().public
+/// The public key that clients have to trust, in hexadecimal.
+pub(crate) fn root_key_hex() -> String {
+    root().public.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn root() -> KeyPair {

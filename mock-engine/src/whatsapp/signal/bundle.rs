@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::Phone;
 use crate::{
-    wire::{Content, Node},
     whatsapp::keys::read_public,
+    wire::{Content, Node},
 };
 
 /// How many one-time prekeys of a device are kept; a client uploads up to 812.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    SignalError, VERSION, versioned,
+    SignalError, VERSION,
     chain::{Chain, decrypt, encrypt},
+    versioned,
 };
 use crate::whatsapp::{
     kdf::derive,

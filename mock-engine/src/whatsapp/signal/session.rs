@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use super::{
-    Bundle, Phone, SignalError, VERSION, versioned,
+    Bundle, Phone, SignalError, VERSION,
     chain::{Chain, MessageKeys},
+    versioned,
 };
 use crate::whatsapp::{
     kdf::derive_pair,
@@ -163,11 +164,7 @@ fn step(root: &[u8; 32], secret: &[u8; 32]) -> ([u8; 32], [u8; 32]) {
     derive_pair(root, secret, b"WhisperRatchet")
 }
 
-fn public(
-    message: &Message<'_>,
-    number: u64,
-    what: &'static str,
-) -> Result<[u8; 32], SignalError> {
+fn public(message: &Message<'_>, number: u64, what: &'static str) -> Result<[u8; 32], SignalError> {
     let bytes = message.bytes(number).ok_or(SignalError::Missing(what))?;
     read_public(bytes).ok_or(SignalError::Key(what))
 }
