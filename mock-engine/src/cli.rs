@@ -49,7 +49,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Replay(replay::Args),
     Check(check::Args),
     #[command(subcommand)]
@@ -68,7 +68,7 @@ pub(crate) fn run() -> ExitCode {
     let environment = Environment::of_process();
     logging::start(cli.log_format, level, &environment).unwrap_or_else(|error| usage(error));
     let done = match cli.command {
-        Command::Serve(args) => serve::run(args, &environment),
+        Command::Serve(args) => serve::run(*args, &environment),
         Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Scenario(args) => scenario::run(args),
