@@ -19,9 +19,9 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     mem,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -217,27 +217,24 @@ impl FakeHost {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static + use<> {
-        let fake = self.clone();
-        let key = {
-            let mut state = self.state();
-            state.next_timer += 1;
-            let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            (state.now_ms.saturating_add(ms), state.next_timer)
-        };
-        let mut timer = Timer { fake, key };
-        poll_fn(move |cx| timer.poll(cx))
+    fn wait(&self, duration: Duration) -> Timer {
+        let mut state = self.state();
+        state.next_timer += 1;
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Timer { fake: self.clone(), key: (state.now_ms.saturating_add(ms), state.next_timer) }
     }
 }
 
-/// A timer, removed from the host's list when its future is dropped.
+/// A timer, removed from the host's list when it is dropped.
 struct Timer {
     fake: FakeHost,
     key: (u64, u64),
 }
 
-impl Timer {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.fake.state();
         if state.now_ms >= self.key.0 {
             return Poll::Ready(());

@@ -20,14 +20,12 @@ pub(super) async fn answer(
     subscriptions::subscribe_for_news(context, session, &chat).await?;
     let known = session.known.read();
     // A subscription adds the chat, and no chat is ever removed.
-    let version = known.state.chat_version(&chat).ok_or_else(|| {
-        PluginError::new(ErrorKind::INTERNAL, format!("{chat} is subscribed but not known"))
-    })?;
-    let tag = ETag::of_chat(session, version);
+    let unknown = || PluginError::new(ErrorKind::INTERNAL, format!("{chat} is not known"));
+    let tag = ETag::of_chat(session, known.state.chat_version(&chat).ok_or_else(unknown)?);
     if tag.is_known_to(request) {
         return Ok(tag.not_modified());
     }
-    let listing = known.state.list_chat(&chat).unwrap_or_default();
+    let listing = known.state.list_chat(&chat).ok_or_else(unknown)?;
     drop(known);
     Ok(tag.on(payload::chat(&listing)))
 }

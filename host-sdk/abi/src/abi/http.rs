@@ -43,10 +43,6 @@ impl Route {
 
 type Pairs = RVec<Tuple2<RString, RString>>;
 
-fn find(pairs: &Pairs, matches: impl Fn(&str) -> bool) -> Option<&str> {
-    pairs.iter().find(|pair| matches(&pair.0)).map(|pair| pair.1.as_str())
-}
-
 /// An HTTP request to one of the plugin's routes.
 #[repr(C)]
 #[derive(StableAbi, Clone, PartialEq, Eq, Debug)]
@@ -122,13 +118,13 @@ impl Request {
     /// The first query parameter called `name`, decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
-        find(&self.query, |found| found == name)
+        self.query.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_str())
     }
 
     /// The first header called `name`, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        find(&self.headers, |found| found.eq_ignore_ascii_case(name))
+        self.header_values(name).next()
     }
 
     /// The values of all headers called `name`, in any case, in order.
