@@ -5,7 +5,7 @@
 //! curl http://127.0.0.1:3000/api/default/count
 //! ```
 
-#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+#![allow(clippy::print_stdout, reason = "an example prints for its user")]
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use host_sdk::{
     SessionStatus, loader,
 };
 
-/// Hears every second that somebody is online.
+/// Reports every second that a contact is online.
 struct Ticker;
 
 impl Engine for Ticker {

@@ -10,6 +10,7 @@ mod sessions;
 mod openapi;
 pub mod websocket;
 
+mod access;
 mod browsers;
 mod connections;
 mod docs;
@@ -18,6 +19,10 @@ pub mod extract;
 mod key;
 
 pub(crate) use self::router::Own;
+pub(crate) use self::{
+    access::Access,
+    connections::{ConnectionCounts, Connections},
+};
 pub use self::{
     browsers::{BrowserRuleError, BrowserRules},
     connections::ConnectionLimits,
@@ -25,8 +30,4 @@ pub use self::{
     error::HttpError,
     key::{ApiKey, ApiKeyError},
     routes::{RouteError, RouteProblem},
-};
-pub(crate) use self::{
-    connections::{ConnectionCounts, Connections},
-    key::Access,
 };

@@ -1,4 +1,4 @@
-//! Errors as WAHA writes them, and the one table from kinds of failure to HTTP statuses.
+//! Error answers in WAHA's shape, and the one table from kinds of failure to HTTP statuses.
 
 use axum::{
     Json,
@@ -16,7 +16,7 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    /// An error with a message for a person.
+    /// An error with a message for people to read.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let body = json!({
             "statusCode": status.as_u16(),
@@ -26,18 +26,18 @@ impl HttpError {
         Self { status, body }
     }
 
-    /// An error whose body has a shape of its own.
+    /// An error with a body of another shape.
     #[must_use]
     pub fn with_body(status: StatusCode, body: Value) -> Self {
         Self { status, body }
     }
 
-    /// 400: what was wrong with the request, and where.
+    /// 400: what is wrong with the request, and where.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// 404: there is no such thing.
+    /// 404: what the request names does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }

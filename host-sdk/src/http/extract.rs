@@ -1,4 +1,4 @@
-//! What a request says, or the error that it earns, as JSON.
+//! Extractors whose rejections are errors in WAHA's shape.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 
 use super::error::HttpError;
 
-/// The largest body that is read, in bytes.
+/// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
 
-/// What the variables of a path stand for: one, or a tuple of them.
+/// The values of a path's variables: one, or a tuple of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Variables<T>(pub T);
 
@@ -29,26 +29,26 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Variabl
     }
 }
 
-/// How long a body may take to come, in the world's time.
+/// How long a body may take to arrive, in real time.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reads a body of at most [`BODY_LIMIT`].
+/// Reads a body of up to [`BODY_LIMIT`] bytes.
 ///
 /// # Errors
 ///
-/// 413 when it is larger; 408 when it is not there after 30 s; 400 when it breaks off.
+/// 413 when it is larger; 408 when it does not arrive within 30 s; 400 when it is cut short.
 pub async fn read_body(request: Request) -> Result<Bytes, HttpError> {
     let too_large = || {
-        let message = format!("the body is over {BODY_LIMIT} bytes");
+        let message = format!("the body is larger than {BODY_LIMIT} bytes");
         HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
-    // What says itself that it is too large is not waited for.
+    // A body that declares itself too large is refused at once.
     if request.body().size_hint().lower() > BODY_LIMIT as u64 {
         return Err(too_large());
     }
     let body = tokio::time::timeout(BODY_PATIENCE, Bytes::from_request(request, &())).await;
     let body = body.map_err(|_| {
-        let message = format!("the body was not there after {BODY_PATIENCE:?}");
+        let message = format!("the body did not arrive within {BODY_PATIENCE:?}");
         HttpError::new(StatusCode::REQUEST_TIMEOUT, message)
     })?;
     body.map_err(|rejection| match rejection.status() {

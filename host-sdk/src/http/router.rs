@@ -15,12 +15,12 @@ use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
+    access::{self, Access},
     browsers::{self, Browsers},
     docs::Docs,
     endpoint::Endpoint,
     error::HttpError,
     extract::BODY_LIMIT,
-    key::{self, Access},
     openapi,
     routes::{Place, filter},
     server, sessions,
@@ -68,7 +68,7 @@ pub(crate) fn build(parts: &Arc<Parts>, own: Own, access: Option<Access>) -> Rou
     if let Some(access) = access {
         let browsers = Browsers::new(access.browsers.clone(), access.key.is_some());
         router = router
-            .layer(middleware::from_fn_with_state(Arc::new(access), key::require))
+            .layer(middleware::from_fn_with_state(Arc::new(access), access::require))
             .layer(middleware::from_fn_with_state(browsers, browsers::check));
     }
     router.layer(CatchPanicLayer::custom(|_| {

@@ -2,7 +2,7 @@
 //!
 //! `session` is a name, or `*` for all; `events` is repeated, or a list with commas, and `*` is all.
 //! Messages are the same bodies that webhooks get. What waits for a socket stands in lanes as for a
-//! webhook, so a slow socket is folded and holds nobody up. Wrong parameters are accepted and closed
+//! webhook, so a slow socket is folded and delays no other receiver. Wrong parameters are accepted and closed
 //! with 4001 and a reason, because a browser shows a script nothing of a refused upgrade.
 //!
 //! The gateway sends a ping every 10 s and closes the socket if nothing has come since the one
@@ -45,13 +45,13 @@ const WRONG_PARAMETERS: u16 = 4001;
 /// How many messages are written before they are flushed.
 const BATCH: usize = 64;
 
-/// How much a client may send; it has nothing to say.
+/// The largest message that a client may send, in bytes; clients have no need to send any.
 const MESSAGE_LIMIT: usize = 64 * 1024;
 
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
-/// The route for WebSockets, to be mounted behind the API key. `known` says which sessions there
-/// are.
+/// The route for WebSockets, to be mounted behind the API key. `known` decides whether a
+/// session exists.
 pub fn route<S>(
     bus: EventBus,
     known: impl Fn(&str) -> bool + Clone + Send + Sync + 'static,
@@ -97,11 +97,11 @@ fn parse(query: &str, known: &dyn Fn(&str) -> bool) -> Result<Filter, String> {
         return Err(format!("session: there is no session {session:?}; * is all"));
     }
     if events.is_empty() {
-        return Err("events: is missing; expected names of events, or * for all".to_owned());
+        return Err("events: missing; expected event names, or * for all".to_owned());
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '*');
     if let Some(name) = events.iter().find(|name| !name.chars().all(fits)) {
-        return Err(format!("events: {name:?} is no name of an event"));
+        return Err(format!("events: {name:?} is not a valid event name"));
     }
     let all = events.iter().any(|name| name == "*");
     Ok(Filter {
@@ -199,14 +199,14 @@ async fn talk(events: &Socket, socket: WebSocket) -> Option<(Sink, u16)> {
     Some((sink, code))
 }
 
-/// Whether the client is still there.
+/// Whether the client is still connected.
 #[derive(Debug, Default)]
 struct Pulse {
     /// A ping is to be sent.
     due: AtomicBool,
     /// A ping was sent and nothing has come since.
     unanswered: AtomicBool,
-    /// Told when a ping is due.
+    /// Notified when a ping is due.
     beat: Notify,
 }
 
@@ -250,13 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_by_name() {
+    fn an_error_names_its_parameter() {
         let errors = ["session=nobody&events=*", "session=default", "events=a%20b", "events=%ff"];
         let errors: Vec<String> = errors.iter().map(|query| parse(query).unwrap_err()).collect();
         insta::assert_snapshot!(errors.join("\n"), @r#"
         session: there is no session "nobody"; * is all
-        events: is missing; expected names of events, or * for all
-        events: "a b" is no name of an event
+        events: missing; expected event names, or * for all
+        events: "a b" is not a valid event name
         events: expected UTF-8
         "#);
     }

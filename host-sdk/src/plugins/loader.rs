@@ -2,7 +2,7 @@
 //!
 //! What a gateway runs is always a private copy of the file, so that a plugin can be rebuilt in place
 //! while it runs, and one file can be loaded twice. Before this process opens the copy, a child
-//! process does: a truncated library kills whoever opens it.
+//! process does: a truncated library kills the process that opens it.
 //!
 //! Which interfaces go together: any plugin of 1.x and any host of 1.y, whichever is newer. A plugin
 //! that is refused is refused in one line, a [`LoadError`], that names the file and what differs.
@@ -36,7 +36,7 @@ pub struct LoadedPlugin {
     info: PluginInfo,
 }
 
-/// What a plugin says of itself.
+/// A plugin's manifest, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginInfo {
     /// The plugin's name.
@@ -49,7 +49,7 @@ pub struct PluginInfo {
     pub rustc: String,
     /// The file that it came from; `None` for one that is linked in.
     pub file: Option<PathBuf>,
-    /// The engines that it works with; none means any.
+    /// The engines that it works with; empty means any.
     pub engines: Vec<String>,
     /// The paths that it answers.
     pub routes: Vec<Route>,
@@ -76,15 +76,15 @@ pub struct LoadError {
 #[non_exhaustive]
 pub enum Refusal {
     /// None of the places where a plugin is looked for has it.
-    #[error("no such plugin; looked for it as {}", list(looked_for))]
+    #[error("plugin not found; tried {}", list(looked_for))]
     NotFound {
         /// Where it was looked for, in order.
         looked_for: Vec<PathBuf>,
     },
-    /// There is no such file, or it cannot be read.
+    /// The file does not exist, or cannot be read.
     #[error("{error}")]
     Unreadable {
-        /// What the operating system says.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// The file is not a shared library.
@@ -93,40 +93,40 @@ pub enum Refusal {
         /// What it is instead.
         found: &'static str,
     },
-    /// The file ends before its own table of contents says so.
-    #[error("truncated: it has {has} bytes of {needs}")]
+    /// The file is shorter than its header declares.
+    #[error("truncated: {has} of {needs} bytes")]
     Truncated {
         /// The file's length in bytes.
         has: u64,
-        /// The length that its header tells.
+        /// The length that its header declares.
         needs: u64,
     },
     /// The child process that opened it did not survive.
-    #[error("damaged: a process that opened it was killed by signal {signal}")]
+    #[error("damaged: signal {signal} killed a process that opened it")]
     Damaged {
         /// The signal's number.
         signal: i32,
     },
-    /// The dynamic linker does not take it.
-    #[error("the dynamic linker refuses it: {message}")]
+    /// The dynamic linker rejects it.
+    #[error("the dynamic linker rejects it: {message}")]
     NotLinkable {
-        /// What the linker says.
+        /// The linker's message.
         message: String,
     },
     /// Opening it took longer than ten seconds.
-    #[error("opening it does not end: a constructor of the library hangs")]
+    #[error("opening it took over 10 s: a constructor of the library hangs")]
     Hangs,
     /// It exports no plugin.
-    #[error("a library, but no plugin: it does not call host_abi::export_plugin!")]
+    #[error("a library without a plugin: it does not call host_abi::export_plugin!")]
     NoRootModule,
     /// It was built with another release of abi_stable.
-    #[error("built with another abi_stable than this host: {message}")]
+    #[error("built with another version of abi_stable than this host: {message}")]
     OtherAbiStable {
         /// What differs.
         message: String,
     },
     /// Its interface has another major version.
-    #[error("built for host-abi {plugin}, and this host speaks {host}: the major versions differ")]
+    #[error("built for host-abi {plugin}, but this host has {host}: the major versions differ")]
     Version {
         /// The plugin's version of the interface.
         plugin: String,
@@ -179,7 +179,7 @@ pub fn find(name: &str) -> Result<PathBuf, LoadError> {
 ///
 /// # Errors
 ///
-/// A [`LoadError`] says in one line why the file is refused; this process is unharmed.
+/// A [`LoadError`] with the reason in one line; this process is unharmed.
 pub fn load(file: impl AsRef<Path>) -> Result<LoadedPlugin, LoadError> {
     let file = file.as_ref();
     let module = open::<PluginModule_Ref>(file)?;
@@ -257,7 +257,7 @@ impl LoadedPlugin {
         Self { module, info: PluginInfo::new(module, None) }
     }
 
-    /// What the plugin says of itself.
+    /// The plugin's manifest.
     #[must_use]
     pub fn info(&self) -> &PluginInfo {
         &self.info
@@ -267,7 +267,7 @@ impl LoadedPlugin {
     ///
     /// # Errors
     ///
-    /// What the plugin says of its configuration or of the state.
+    /// The plugin's own error about its configuration or the state.
     pub fn create(
         &self,
         host: impl HostSide,

@@ -1,4 +1,4 @@
-//! An engine whose sessions do as the test says.
+//! An engine whose sessions the test controls.
 
 use std::{collections::BTreeMap, sync::Arc};
 

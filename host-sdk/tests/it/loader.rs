@@ -1,4 +1,4 @@
-//! Which libraries load, and what is said of those that do not.
+//! Which libraries load, and why the others are refused.
 
 use std::{fs, path::PathBuf};
 
@@ -64,7 +64,7 @@ fn a_file_that_is_not_there_is_refused() {
 #[test]
 fn a_plugin_that_is_not_found_is_refused_with_the_places_that_were_tried() {
     let line = loader::find("nobody").unwrap_err().to_string();
-    assert!(line.starts_with("libnobody.so: no such plugin; looked for it as /"), "{line}");
+    assert!(line.starts_with("libnobody.so: plugin not found; tried /"), "{line}");
     assert_eq!(line.matches("libnobody.so").count(), 4, "{line}");
 }
 
@@ -78,7 +78,7 @@ fn a_folder_is_refused() {
 #[test]
 fn a_device_is_refused_and_not_read() {
     let line = refusal(std::path::Path::new("/dev/zero"));
-    assert_eq!(line, "zero: not a shared library: it is no regular file");
+    assert_eq!(line, "zero: not a shared library: it is not a regular file");
 }
 
 #[test]
@@ -102,10 +102,10 @@ fn a_truncated_library_is_refused_wherever_it_ends_and_the_host_lives() {
     for percent in [1, 10, 25, 50, 75, 99] {
         let (name, end) = (format!("{percent}%.so"), whole.len() * percent / 100);
         let line = refusal(&file_of(&folder, &name, &whole[..end]));
-        assert_eq!(line, format!("{name}: truncated: it has {end} bytes of {}", whole.len()));
+        assert_eq!(line, format!("{name}: truncated: {end} of {} bytes", whole.len()));
     }
     let line = refusal(&file_of(&folder, "stub.so", &whole[..4]));
-    assert_eq!(line, "stub.so: truncated: it has 4 bytes of 64");
+    assert_eq!(line, "stub.so: truncated: 4 of 64 bytes");
     loader::load(library("counter_plugin")).expect("the host loads the whole one afterwards");
 }
 
@@ -117,7 +117,7 @@ fn a_damaged_library_kills_a_child_and_not_the_host() {
     bytes.truncate(bytes.len() / 40);
     bytes[0x28..0x30].fill(0);
     let line = refusal(&file_of(&folder, "cut.so", &bytes));
-    assert_eq!(line, "cut.so: damaged: a process that opened it was killed by signal 7");
+    assert_eq!(line, "cut.so: damaged: signal 7 killed a process that opened it");
     loader::load(library("counter_plugin")).expect("the host loads the whole one afterwards");
 }
 
@@ -125,7 +125,7 @@ fn a_damaged_library_kills_a_child_and_not_the_host() {
 fn a_library_with_no_plugin_in_it_is_refused() {
     assert_eq!(
         refusal(&library("fixture_no_plugin")),
-        "libfixture_no_plugin.so: a library, but no plugin: it does not call host_abi::export_plugin!"
+        "libfixture_no_plugin.so: a library without a plugin: it does not call host_abi::export_plugin!"
     );
 }
 
@@ -133,7 +133,7 @@ fn a_library_with_no_plugin_in_it_is_refused() {
 fn a_library_for_another_major_version_is_refused() {
     assert_eq!(
         refusal(&library("fixture_plugin_major")),
-        "libfixture_plugin_major.so: built for host-abi 2.0.0, and this host speaks 1.0.0: the major versions differ"
+        "libfixture_plugin_major.so: built for host-abi 2.0.0, but this host has 1.0.0: the major versions differ"
     );
 }
 

@@ -14,7 +14,7 @@ use host_sdk::{
 
 use crate::{clock::TestClock, engine::TestEngine, http::get};
 
-/// Panics wherever it is told to.
+/// Panics where the request or event asks for it.
 struct Faulty {
     host: Host,
     lock: Mutex<u64>,

@@ -76,7 +76,7 @@ async fn an_error_of_a_plugin_is_an_answer() {
     let router = started(builder(&engine)).await.router();
     assert_eq!(
         get(&router, "/api/default/count/after/%C3%BC%20x").await.line(),
-        r#"400 {"statusCode":400,"message":"\"ü x\" is no number of seconds","error":"Bad Request"}"#
+        r#"400 {"statusCode":400,"message":"\"ü x\" is not a number of seconds","error":"Bad Request"}"#
     );
 }
 
@@ -137,7 +137,7 @@ async fn a_body_over_the_limit_is_refused() {
         let over = send(&router, Method::GET, "/api/default/count", &[], body).await;
         assert_eq!(
             over.line(),
-            r#"413 {"statusCode":413,"message":"the body is over 1048576 bytes","error":"Payload Too Large"}"#
+            r#"413 {"statusCode":413,"message":"the body is larger than 1048576 bytes","error":"Payload Too Large"}"#
         );
     }
 }
@@ -151,7 +151,7 @@ async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
     let answer = send(&router, Method::POST, "/api/sessions", &[], stalled).await;
     assert_eq!(
         answer.line(),
-        r#"408 {"statusCode":408,"message":"the body was not there after 30s","error":"Request Timeout"}"#
+        r#"408 {"statusCode":408,"message":"the body did not arrive within 30s","error":"Request Timeout"}"#
     );
 }
 

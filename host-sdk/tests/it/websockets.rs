@@ -139,7 +139,7 @@ async fn wrong_parameters_are_accepted_and_closed_with_a_reason() {
     let address = serve(&stage).await;
     for (query, expected) in [
         ("session=nobody&events=*", "session: there is no session \"nobody\"; * is all"),
-        ("session=default", "events: is missing; expected names of events, or * for all"),
+        ("session=default", "events: missing; expected event names, or * for all"),
     ] {
         let (mut client, _) = connect_async(format!("ws://{address}/ws?{query}")).await.unwrap();
         let Message::Close(Some(frame)) = next(&mut client).await else { panic!("not closed") };

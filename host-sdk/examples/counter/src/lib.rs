@@ -1,6 +1,7 @@
-//! A tiny plugin: counts what each session hears, and tells it by HTTP and as an event.
+//! A small plugin: counts the events of each session, and reports the count by HTTP and as an event.
 //!
-//! It shows all that a plugin can do: answer, hear, emit, wait, keep state over a restart.
+//! It shows everything that a plugin can do: answer, receive and emit events, wait, keep its state over a
+//! restart.
 
 #![forbid(unsafe_code)]
 
@@ -46,7 +47,7 @@ impl Plugin for Counter {
         if request.route() == COUNT_LATER.id() {
             let seconds = request.param(0).unwrap_or_default();
             let seconds = seconds.parse().map_err(|_| {
-                let message = format!("{seconds:?} is no number of seconds");
+                let message = format!("{seconds:?} is not a number of seconds");
                 PluginError::new(ErrorKind::INVALID, message)
             })?;
             self.host.sleep(Duration::from_secs(seconds)).await;

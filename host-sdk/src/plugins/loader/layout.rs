@@ -16,12 +16,12 @@ pub(super) fn difference(
     Some(describe(&errors))
 }
 
-/// abi_stable reports every type along the way to the one that differs; the innermost tells most.
+/// abi_stable reports every type along the way to the one that differs; the innermost is the most specific.
 fn describe(errors: &AbiInstabilityErrors) -> String {
     let Some(error) = errors.errors.iter().max_by_key(|error| error.stack_trace.len()) else {
         return "the layouts differ".to_owned();
     };
-    // The name of a field that is out of place tells more than how many there are.
+    // The name of a misplaced field is more specific than a count of fields.
     let named = |error: &&AbiInstability| matches!(error, AbiInstability::UnexpectedField(_));
     let what = error.errs.iter().find(named).or_else(|| error.errs.first());
     let what = what.map_or_else(|| "it differs".to_owned(), one_error);

@@ -13,7 +13,7 @@ use super::Refusal;
 /// A plugin's file under a name of its own, gone when this is dropped.
 pub(super) struct PrivateCopy {
     name: PathBuf,
-    /// Removes itself and the copy; a file that is mapped lives on without its name.
+    /// Removes the copy when dropped; a mapped file stays mapped.
     _folder: TempDir,
 }
 
@@ -23,7 +23,7 @@ impl PrivateCopy {
     }
 }
 
-/// Copies `file` and checks that a process which opens the copy lives.
+/// Copies `file` and checks that a process survives opening the copy.
 pub(super) fn private_copy(file: &Path) -> Result<PrivateCopy, Refusal> {
     let unreadable = |error| Refusal::Unreadable { error };
     let kind = fs::metadata(file).map_err(unreadable)?;
@@ -32,7 +32,7 @@ pub(super) fn private_copy(file: &Path) -> Result<PrivateCopy, Refusal> {
     }
     // Reading a pipe or a device may never end.
     if !kind.is_file() {
-        return Err(Refusal::NotALibrary { found: "it is no regular file" });
+        return Err(Refusal::NotALibrary { found: "it is not a regular file" });
     }
     let folder = tempfile::Builder::new().prefix("plugin-").tempdir().map_err(unreadable)?;
     let name = folder.path().join(file.file_name().unwrap_or(OsStr::new("plugin")));
@@ -42,8 +42,8 @@ pub(super) fn private_copy(file: &Path) -> Result<PrivateCopy, Refusal> {
     Ok(PrivateCopy { name, _folder: folder })
 }
 
-/// Checks what the ELF header says of the file: that it is one, and how long it must be at least. The
-/// table of sections stands at its end (elf(5): `e_shoff`, `e_shentsize`, `e_shnum`).
+/// Checks the ELF header: its magic bytes, and the shortest length that it implies. The table of
+/// sections is at the end of the file (elf(5): `e_shoff`, `e_shentsize`, `e_shnum`).
 #[cfg(target_os = "linux")]
 fn check_header(copy: &Path) -> Result<(), Refusal> {
     use std::io::Read;
@@ -165,6 +165,6 @@ fn linker_message(said: &str) -> Option<String> {
 
 #[cfg(target_os = "linux")]
 fn first_line(said: &str) -> &str {
-    let line = said.lines().next().unwrap_or("the process that opened it failed");
+    let line = said.lines().next().unwrap_or("a process that opened it failed");
     line.split_once(PROBED).map_or(line, |(_, rest)| rest.trim_start_matches([':', ' ']))
 }
