@@ -26,7 +26,7 @@ pub use gateway::{BuildError, Gateway, GatewayBuilder, SHUTDOWN_GRACE, ServeErro
 pub use host_abi::{self, EngineStatus, PresenceUpdate};
 pub use host_delivery::{
     clock::{Clock, SystemClock},
-    egress, envelope, event_bus, lane, metrics, tls, webhook,
+    egress, envelope, event_bus, event_names, lane, metrics, tls, webhook,
 };
 pub use http::{
     ApiKey, ApiKeyError, BrowserRuleError, BrowserRules, ConnectionLimits, Docs, HttpError,

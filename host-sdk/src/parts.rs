@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use host_delivery::{clock::Clock, event_bus::EventBus};
+use host_delivery::{clock::Clock, event_bus::EventBus, event_names::EventNames};
 
 use crate::{
     plugins::mounted::Mounted,
@@ -27,6 +27,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// The events that the gateway and its plugins emit.
+    pub(crate) fn event_names(&self) -> EventNames {
+        EventNames::new(self.plugins.iter().flat_map(|plugin| plugin.info().emits.iter().cloned()))
+    }
+
     /// Creates a session, stopped, whose events go to the plugins.
     pub(crate) fn create_session(&self, spec: SessionSpec) -> Result<Arc<Session>, SessionError> {
         let listeners =

@@ -10,6 +10,7 @@
 pub mod event_bus;
 
 pub mod envelope;
+pub mod event_names;
 pub mod lane;
 
 pub mod socket;

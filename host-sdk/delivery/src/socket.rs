@@ -83,7 +83,18 @@ impl Socket {
         self.waiting.news.notified().await;
     }
 
-    /// Whether it is to close: what is left then goes with it.
+    /// Waits until it is to close: what is left then is given up.
+    pub async fn closed(&self) {
+        loop {
+            let closed = self.waiting.closed.notified();
+            if self.is_closing() {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    /// Whether it is to close: what is left then is given up.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.waiting.closing.load(Ordering::SeqCst)
@@ -109,6 +120,8 @@ pub(crate) struct Waiting {
     lanes: Mutex<(Lanes<Arc<EmittedEvent>>, Depth)>,
     news: Notify,
     closing: AtomicBool,
+    /// Notified once, when it is to close.
+    closed: Notify,
     row: Arc<Row>,
 }
 
@@ -120,6 +133,7 @@ impl Waiting {
             lanes: Mutex::new((Lanes::new(limits), Depth::default())),
             news: Notify::new(),
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
             row,
         }
     }
@@ -155,6 +169,7 @@ impl Waiting {
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         self.news.notify_one();
+        self.closed.notify_waiters();
     }
 }
 

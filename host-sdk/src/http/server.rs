@@ -8,6 +8,7 @@ use axum::{
     response::IntoResponse,
     routing::{MethodRouter, get},
 };
+use host_delivery::clock::SystemClock;
 use serde_json::{Map, Value, json};
 
 use super::websocket;
@@ -67,8 +68,12 @@ pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
     };
     let socket = {
         let sessions = parts.sessions.clone();
-        let known = move |name: &str| sessions.get(name).is_some();
-        websocket::route(parts.bus.clone(), known)
+        let offer = websocket::Offer {
+            is_session: move |name: &str| sessions.get(name).is_some(),
+            events: parts.event_names(),
+            clock: Arc::new(SystemClock::new()),
+        };
+        websocket::route(parts.bus.clone(), offer)
     };
     vec![
         ("/health", health),

@@ -7,8 +7,9 @@ use futures_util::{FutureExt, SinkExt, StreamExt, poll};
 use host_sdk::{
     envelope::Envelope,
     event_bus::{DeliverySettings, EventBus},
+    event_names::EventNames,
     lane::Limits,
-    websocket,
+    websocket::{self, Offer},
 };
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -20,7 +21,11 @@ use tokio::{
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, protocol::frame::coding::CloseCode},
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 use tower::ServiceExt;
 
@@ -44,6 +49,15 @@ impl Stage {
         Self { clock, bus, envelope }
     }
 
+    fn offer(&self) -> Offer<fn(&str) -> bool> {
+        let events = ["presence.update", "other"].map(str::to_owned);
+        Offer {
+            is_session: |session| session == "default",
+            events: EventNames::new(events),
+            clock: Arc::new(self.clock.clone()),
+        }
+    }
+
     fn emit(&self, payload: &(impl ToString + ?Sized)) {
         let payload = payload.to_string();
         self.bus.emit(&self.envelope, "presence.update", "chat", &["key"], payload.as_bytes());
@@ -60,7 +74,7 @@ impl Stage {
 async fn serve(stage: &Stage) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let route = websocket::route(stage.bus.clone(), |session| session == "default");
+    let route = websocket::route(stage.bus.clone(), stage.offer());
     tokio::spawn(axum::serve(listener, Router::new().route("/ws", route)).into_future());
     address
 }
@@ -107,7 +121,7 @@ async fn a_socket_gets_the_events_it_asked_for() {
 #[tokio::test]
 async fn a_socket_counts_as_open_before_its_client_knows() {
     let stage = Stage::new(Limits::default());
-    let route = websocket::route(stage.bus.clone(), |session| session == "default");
+    let route = websocket::route(stage.bus.clone(), stage.offer());
     let router: Router = Router::new().route("/ws", route);
     let service = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request));
     let (mut client, server) = tokio::io::duplex(4096);
@@ -134,35 +148,115 @@ async fn a_socket_counts_as_open_before_its_client_knows() {
 }
 
 #[tokio::test]
-async fn wrong_parameters_are_accepted_and_closed_with_a_reason() {
+async fn invalid_parameters_are_accepted_and_closed_with_a_reason() {
     let stage = Stage::new(Limits::default());
     let address = serve(&stage).await;
     for (query, expected) in [
+<<<<<<< HEAD
         ("session=nobody&events=*", "session: there is no session \"nobody\"; * is all"),
         ("session=default", "events: missing; expected event names, or * for all"),
+=======
+        ("session=nowhere", "session: unknown session `nowhere`; * is all"),
+        ("events=othr", "events: unknown event `othr`; did you mean `other`?"),
+>>>>>>> a67a055 (Close WebSockets as RFC 6455 says, bound what waits to be written, and check event names)
     ] {
-        let (mut client, _) = connect_async(format!("ws://{address}/ws?{query}")).await.unwrap();
+        let mut client = connect(address, query).await;
         let Message::Close(Some(frame)) = next(&mut client).await else { panic!("not closed") };
         assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::from(4001), expected));
+        assert!(client.next().await.is_none());
     }
 }
 
 #[tokio::test]
-async fn a_client_that_says_too_much_is_closed_for_it() {
+async fn a_client_that_closes_gets_its_own_code_back() {
     let stage = Stage::new(Limits::default());
     let address = serve(&stage).await;
-    let mut client = connect(address, "events=*").await;
-    // The gateway may close while this is still being sent.
-    let _ = client.send(Message::Text("x".repeat(65 * 1024).into())).await;
-    match client.next().await {
-        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(frame.code, CloseCode::Policy),
-        // What was still on its way to the gateway may break the connection off first.
-        Some(Err(_)) | None => {}
-        other => panic!("it is open: {other:?}"),
+    for code in [1000, 1001, 1011, 3000, 4000, 4999].map(CloseCode::from) {
+        let mut client = connect(address, "").await;
+        client.close(Some(CloseFrame { code, reason: "bye".into() })).await.unwrap();
+        let Message::Close(Some(frame)) = next(&mut client).await else { panic!("not closed") };
+        assert_eq!(frame.code, code);
+        assert!(client.next().await.is_none());
     }
+    let mut client = connect(address, "").await;
+    client.close(None).await.unwrap();
+    assert_eq!(next(&mut client).await, Message::Close(None));
     while open_sockets(&stage) > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_the_protocol_is_closed_with_the_code_for_it() {
+    let stage = Stage::new(Limits::default());
+    let address = serve(&stage).await;
+    let mask = [0; 4];
+    let masked = |head: &[u8], payload: &[u8]| [head, &mask, payload].concat();
+    for (frame, code) in [
+        (b"\x81\x02hi".to_vec(), 1002),
+        (masked(b"\xc1\x82", b"hi"), 1002),
+        (masked(b"\x83\x82", b"hi"), 1002),
+        (masked(b"\x09\x82", b"hi"), 1002),
+        (masked(b"\x89\xfe\x00\x7e", &[b'x'; 126]), 1002),
+        (masked(b"\x80\x82", b"hi"), 1002),
+        (masked(b"\x88\x81", b"x"), 1002),
+        (masked(b"\x88\x82", &999u16.to_be_bytes()), 1002),
+        (masked(b"\x88\x82", &1005u16.to_be_bytes()), 1002),
+        (masked(b"\x81\x82", b"\xff\xff"), 1007),
+        (masked(b"\x88\x84", b"\x03\xe8\xff\xff"), 1007),
+        (masked(b"\x81\xff\x00\x00\x00\x00\x40\x00\x00\x00", b""), 1009),
+        (masked(b"\x82\xfe\xff\xff", &[0; 65_535]), 0),
+    ] {
+        let mut client = connect(address, "").await;
+        let MaybeTlsStream::Plain(tcp) = client.get_mut() else { panic!("no TLS here") };
+        tcp.write_all(&frame).await.unwrap();
+        let answer = match code {
+            // The largest message that is taken: the socket stays open.
+            0 => {
+                client.send(Message::Ping("open?".into())).await.unwrap();
+                assert!(next(&mut client).await.is_pong());
+                continue;
+            }
+            _ => next(&mut client).await,
+        };
+        let Message::Close(Some(close)) = answer else { panic!("{frame:?}: {answer:?}") };
+        assert_eq!(u16::from(close.code), code, "{frame:?}: {}", close.reason);
+    }
+}
+
+#[tokio::test]
+async fn the_first_subprotocol_that_is_offered_is_taken() {
+    let stage = Stage::new(Limits::default());
+    let address = serve(&stage).await;
+    for (offered, taken) in [(Some("waha, json"), Some("waha")), (None, None)] {
+        let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+        if let Some(offered) = offered {
+            request.headers_mut().insert("sec-websocket-protocol", offered.parse().unwrap());
+        }
+        let (_, answer) = connect_async(request).await.unwrap();
+        let answer = answer.headers().get("sec-websocket-protocol");
+        assert_eq!(answer.map(|value| value.to_str().unwrap()), taken);
+    }
+}
+
+#[tokio::test]
+async fn pongs_that_a_client_does_not_read_are_not_stored() {
+    const PINGS: usize = 256 << 10;
+    let stage = Stage::new(Limits::default());
+    let address = serve(&stage).await;
+    let mut client = connect(address, "").await;
+    let MaybeTlsStream::Plain(tcp) = client.get_mut() else { panic!("no TLS here") };
+    let ping = [&b"\x89\xfd\0\0\0\0"[..], &[b'x'; 125]].concat().repeat(1 << 10);
+    for _ in 0..PINGS >> 10 {
+        tcp.write_all(&ping).await.unwrap();
+    }
+    tcp.write_all(b"\x88\x82\0\0\0\0\x03\xe8").await.unwrap();
+    let mut pongs = 0;
+    while next(&mut client).await.is_pong() {
+        pongs += 1;
+    }
+    // The rest would have been 32 MiB.
+    assert!(pongs < PINGS / 2, "{pongs} pongs were stored");
 }
 
 #[tokio::test]

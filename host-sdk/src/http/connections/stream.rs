@@ -19,8 +19,8 @@ use super::{
     table::{Table, Watch},
 };
 
-/// How long a connection that this side closes is read on, and how many bytes of it.
-const LINGER: (Duration, usize) = (Duration::from_secs(2), 4 << 20);
+/// How long a connection that this side closes is read on.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A connection from when it is accepted until it is closed, upgraded or not.
 ///
@@ -86,21 +86,14 @@ impl Drop for Left {
 }
 
 async fn linger(mut tcp: TcpStream) {
-    let (time, bytes) = LINGER;
     let read_on = async {
         tcp.shutdown().await?;
-        let mut buffer = [0; 4096];
-        let mut left = bytes;
-        while left > 0 {
-            match tcp.read(&mut buffer).await? {
-                0 => break,
-                read => left = left.saturating_sub(read),
-            }
-        }
+        let mut buffer = [0; 16 * 1024];
+        while tcp.read(&mut buffer).await? > 0 {}
         io::Result::Ok(())
     };
     // However it ends, the connection is closed.
-    let _ = tokio::time::timeout(time, read_on).await;
+    let _ = tokio::time::timeout(LINGER, read_on).await;
 }
 
 impl AsyncRead for Stream {
