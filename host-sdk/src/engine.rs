@@ -103,6 +103,12 @@ impl SessionStatus {
     }
 }
 
+impl SessionStatus {
+    pub(crate) fn is_at_rest(self) -> bool {
+        matches!(self, Self::Stopped | Self::Failed)
+    }
+}
+
 impl fmt::Display for SessionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -3,6 +3,7 @@
 pub(crate) mod router;
 pub(crate) mod routes;
 
+mod body;
 mod endpoint;
 mod server;
 mod sessions;

@@ -15,7 +15,7 @@ use host_delivery::clock::Clock;
 use serde_json::json;
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use super::{error::HttpError, extract::read_body};
+use super::{body::read_json, error::HttpError};
 use crate::{engine::SessionStatus, parts::Parts, plugins::mounted::Mounted};
 
 /// How long a request waits for its session to work.
@@ -77,13 +77,18 @@ impl Endpoint {
                 to_plugin = to_plugin.with_query(name, value);
             }
         }
-        for (name, value) in parts.headers.iter().filter(|(name, _)| *name != "x-api-key") {
+        for (name, value) in parts.headers.iter().filter(|(name, _)| is_passed_on(name)) {
             to_plugin =
                 to_plugin.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
         }
-        let body = read_body(Request::from_parts(parts, body)).await?;
+        let body = read_json(Request::from_parts(parts, body)).await?;
         Ok(if body.is_empty() { to_plugin } else { to_plugin.with_body(body) })
     }
+}
+
+/// Headers that plugins get: not the key, and not what described the body before it was read as JSON.
+fn is_passed_on(name: &HeaderName) -> bool {
+    !["x-api-key", "content-type", "content-encoding", "content-length"].contains(&name.as_str())
 }
 
 /// Waits until the session called `name` works; it must be on an engine that the plugin works with.

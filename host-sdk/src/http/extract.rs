@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::PathRejection},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
@@ -36,12 +36,21 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 ///
-/// 413 when it is larger; 408 when it does not arrive within 30 s; 400 when it is cut short.
+/// 415 in an unknown content encoding; 413 when it is larger, once inflated; 408 when it does not arrive within 30 s; 400 when it is cut short.
 pub async fn read_body(request: Request) -> Result<Bytes, HttpError> {
     let too_large = || {
         let message = format!("the body is larger than {BODY_LIMIT} bytes");
         HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
+    // What is left after decompression is an encoding that the router does not know.
+    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
+        && encoding != "identity"
+    {
+        let message = format!(
+            "Content-Encoding: {encoding:?} is not supported; expected gzip, deflate or identity"
+        );
+        return Err(HttpError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
     // A body that declares itself too large is refused at once.
     if request.body().size_hint().lower() > BODY_LIMIT as u64 {
         return Err(too_large());

@@ -12,7 +12,10 @@ use axum::{
 };
 use indexmap::IndexMap;
 use serde_json::Value;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer,
+    decompression::RequestDecompressionLayer,
+};
 
 use super::{
     access::{self, Access},
@@ -61,10 +64,14 @@ pub(crate) fn build(parts: &Arc<Parts>, own: Own, access: Option<Access>) -> Rou
         // As in WAHA, a path works with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(&path, methods);
     }
+    let plugins: Vec<&str> = parts.plugins.iter().map(|plugin| plugin.name()).collect();
+    let plugins: Arc<str> = plugins.join(", ").into();
     let mut router = router
-        .fallback(unknown_path)
+        .fallback(async move |method: Method, uri: Uri| unknown_path(&method, &uri, &plugins))
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest));
     if let Some(access) = access {
         let browsers = Browsers::new(access.browsers.clone(), access.key.is_some());
         router = router
@@ -76,8 +83,11 @@ pub(crate) fn build(parts: &Arc<Parts>, own: Own, access: Option<Access>) -> Rou
     }))
 }
 
-async fn unknown_path(method: Method, uri: Uri) -> HttpError {
-    HttpError::not_found(format!("Cannot {method} {}", uri.path()))
+fn unknown_path(method: &Method, uri: &Uri, plugins: &str) -> HttpError {
+    let path = uri.path();
+    HttpError::not_found(format!(
+        "Cannot {method} {path}: this server has sessions and {plugins} only; /docs lists its paths"
+    ))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> HttpError {

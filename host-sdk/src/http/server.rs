@@ -1,17 +1,18 @@
 //! The gateway's own paths: health, metrics, version, events.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
+    extract::Query,
     http::header::CONTENT_TYPE,
     response::IntoResponse,
     routing::{MethodRouter, get},
 };
-use host_delivery::clock::SystemClock;
+use host_delivery::{clock::SystemClock, webhook::REDACTED};
 use serde_json::{Map, Value, json};
 
-use super::websocket;
+use super::{error::HttpError, sessions::flag, websocket};
 use crate::parts::Parts;
 
 /// The gateway's own paths, which no plugin can have.
@@ -23,6 +24,10 @@ pub(crate) const PATHS: &[&str] = &[
     "/api/version",
     "/api/server/version",
     "/api/server/status",
+    "/api/server/environment",
+    "/api/sessions/start",
+    "/api/sessions/stop",
+    "/api/sessions/logout",
     "/api/sessions",
     "/api/sessions/{session}",
     "/api/sessions/{session}/start",
@@ -83,8 +88,32 @@ pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
         ("/api/version", version.clone()),
         ("/api/server/version", version),
         ("/api/server/status", status),
+        (
+            "/api/server/environment",
+            get(async |Query(query): Query<Map<String, Value>>| {
+                Ok::<_, HttpError>(Json(environment(flag(&query, "all")?)))
+            }),
+        ),
     ]
 }
+
+/// The variables that set the server up, in order of their names, without secrets. `all` adds the names
+/// of all others, but not their values, which may be anything.
+fn environment(all: bool) -> BTreeMap<String, String> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        let is_own = name.starts_with("WAHA_") || name.starts_with("WHATSAPP_") || name == "DEBUG";
+        let is_secret = !is_own || SECRET.iter().any(|word| name.contains(word));
+        let shown = if is_secret { REDACTED.into() } else { value };
+        (all || is_own).then(|| (name.into_owned(), shown.into_owned()))
+    });
+    variables.collect()
+}
+
+/// Parts of the names of variables whose values are secret: keys and passwords, and addresses, which may
+/// carry both.
+const SECRET: [&str; 8] =
+    ["KEY", "PASSWORD", "SECRET", "TOKEN", "HEADERS", "URL", "PROXY", "USERNAME"];
 
 /// WAHA's health: what is up, what is down, and both. A webhook whose receiver is down is listed, and
 /// the server counts as healthy all the same.

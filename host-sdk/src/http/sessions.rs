@@ -5,20 +5,20 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Query, Request},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    error::HttpError,
-    extract::{Variables, read_body},
-};
+use super::{body::read_object, error::HttpError, extract::Variables};
 use crate::{
     parts::Parts,
     sessions::{Ending, Session, SessionConfig, SessionError, SessionSpec, config},
 };
+
+/// The acts of WAHA's older paths.
+const DEPRECATED: [&str; 3] = ["start", "stop", "logout"];
 
 type Answer = Result<Response, HttpError>;
 
@@ -30,7 +30,7 @@ pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
     };
     let with = || parts.clone();
     let (all, create) = (with(), with());
-    let (one, update, delete, me) = (with(), with(), with(), with());
+    let (one, update, delete, old, me) = (with(), with(), with(), with(), with());
     vec![
         (
             "/api/sessions",
@@ -46,6 +46,9 @@ pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
                 .delete(async move |Variables(name): Variables<String>| {
                     delete.sessions.delete(&name).await;
                     StatusCode::OK
+                })
+                .post(async move |Variables(act): Variables<String>, request: Request| {
+                    deprecated(&old, &act, request).await
                 }),
         ),
         ("/api/sessions/{session}/start", on(Act::Start)),
@@ -85,19 +88,61 @@ async fn act_on(parts: &Parts, name: &str, act: Act) -> Answer {
     Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
 }
 
-fn list(parts: &Parts, query: &Map<String, Value>) -> Answer {
-    let all = match query.get("all").and_then(Value::as_str) {
-        None | Some("false" | "") => false,
-        Some("true") => true,
-        Some(other) => {
-            return Err(HttpError::bad_request(format!(
-                "all: expected true or false, not {other:?}"
-            )));
-        }
+/// WAHA's older paths `/api/sessions/start`, `stop` and `logout`, with the session's name in the body.
+async fn deprecated(parts: &Parts, act: &str, request: Request) -> Answer {
+    if !DEPRECATED.contains(&act) {
+        let message = format!("POST is not allowed for /api/sessions/{act}; see the Allow header");
+        let error = HttpError::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        return Ok(([(header::ALLOW, "GET,HEAD,PUT,DELETE")], error).into_response());
+    }
+    let mut body = read_object(request).await?;
+    let Some(name) = body.get("name").and_then(Value::as_str).map(str::to_owned) else {
+        return Err(HttpError::bad_request("name: expected a string"));
     };
+    let logout = match body.get("logout") {
+        None | Some(Value::Null) => act == "logout",
+        Some(Value::Bool(logout)) => *logout || act == "logout",
+        Some(_) => return Err(HttpError::bad_request("logout: expected true or false")),
+    };
+    if act != "start" {
+        match parts.sessions.get(&name) {
+            _ if logout => parts.sessions.delete(&name).await,
+            Some(session) => session.shut_down(Ending::Stop).await,
+            None => {}
+        }
+        return Ok(StatusCode::CREATED.into_response());
+    }
+    let session = match parts.sessions.get(&name) {
+        Some(session) if !session.is_at_rest() => {
+            let message = format!("session {name:?} is already started");
+            return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+        }
+        Some(session) => {
+            replace_config(&session, &mut body)?;
+            session
+        }
+        None => parts.create_session(SessionSpec::new(name).config(read_config(&body)?))?,
+    };
+    session.start().await;
+    Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
+}
+
+fn list(parts: &Parts, query: &Map<String, Value>) -> Answer {
+    let all = flag(query, "all")?;
     let sessions = parts.sessions.all();
     let shown = sessions.iter().filter(|session| all || !session.is_stopped());
     Ok(Json(shown.map(|session| full(session)).collect::<Vec<_>>()).into_response())
+}
+
+/// A parameter as WAHA's `BooleanString` reads it; absent and empty are false.
+pub(super) fn flag(query: &Map<String, Value>, name: &str) -> Result<bool, HttpError> {
+    match query.get(name).and_then(Value::as_str) {
+        None | Some("false" | "False" | "0" | "") => Ok(false),
+        Some("true" | "True" | "1") => Ok(true),
+        Some(other) => {
+            Err(HttpError::bad_request(format!("{name}: expected true or false, not {other:?}")))
+        }
+    }
 }
 
 fn show(parts: &Parts, name: &str) -> Answer {
@@ -107,8 +152,8 @@ fn show(parts: &Parts, name: &str) -> Answer {
 async fn create_one(parts: &Arc<Parts>, request: Request) -> Answer {
     let body = read_object(request).await?;
     let name = match body.get("name") {
-        None | Some(Value::Null) => parts.sessions.unused_name(),
-        Some(Value::String(name)) => name.clone(),
+        Some(Value::String(name)) if !name.is_empty() => name.clone(),
+        None | Some(Value::Null | Value::String(_)) => parts.sessions.unused_name(),
         Some(_) => return Err(HttpError::bad_request("name: expected a string")),
     };
     let start = match body.get("start") {
@@ -127,13 +172,17 @@ async fn create_one(parts: &Arc<Parts>, request: Request) -> Answer {
 async fn update_one(parts: &Parts, name: &str, request: Request) -> Answer {
     let mut body = read_object(request).await?;
     let session = known(parts, name)?;
-    let Some(config) = body.get_mut("config") else {
-        let message = "config: missing; it replaces the whole configuration";
-        return Err(HttpError::bad_request(message));
-    };
-    config::restore_secrets(config, &session.config());
-    session.configure(read_config(&body)?);
+    replace_config(&session, &mut body)?;
     Ok(Json(brief(&session)).into_response())
+}
+
+/// Replaces the whole configuration, where the body has one; in WAHA it is optional.
+fn replace_config(session: &Session, body: &mut Map<String, Value>) -> Result<(), HttpError> {
+    if let Some(config) = body.get_mut("config").filter(|config| !config.is_null()) {
+        config::restore_secrets(config, &session.config());
+        session.configure(read_config(body)?);
+    }
+    Ok(())
 }
 
 fn read_config(body: &Map<String, Value>) -> Result<SessionConfig, HttpError> {
@@ -142,15 +191,6 @@ fn read_config(body: &Map<String, Value>) -> Result<SessionConfig, HttpError> {
         Some(config) => SessionConfig::from_json(config)
             .map_err(|error| HttpError::bad_request(error.to_string())),
     }
-}
-
-async fn read_object(request: Request) -> Result<Map<String, Value>, HttpError> {
-    let body = read_body(request).await?;
-    if body.is_empty() {
-        return Ok(Map::new());
-    }
-    serde_json::from_slice(&body)
-        .map_err(|error| HttpError::bad_request(format!("the body is not a JSON object: {error}")))
 }
 
 fn known(parts: &Parts, name: &str) -> Result<Arc<Session>, HttpError> {

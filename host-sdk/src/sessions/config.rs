@@ -33,7 +33,12 @@ impl SessionConfig {
         for (name, value) in config {
             match (name.as_str(), value) {
                 (_, Value::Null) => {}
-                ("metadata", Value::Object(metadata)) => read.metadata = Some(metadata.clone()),
+                ("metadata", Value::Object(metadata)) => {
+                    if let Some((key, _)) = metadata.iter().find(|(_, value)| !value.is_string()) {
+                        return Err(wrong(format!("config.metadata.{key}"), "expected a string"));
+                    }
+                    read.metadata = Some(metadata.clone());
+                }
                 ("metadata", _) => return Err(wrong("config.metadata", "expected an object")),
                 ("ignore", ignore) => read.ignore = IgnoreConfig::from_json(ignore)?,
                 ("webhooks", webhooks) => {

@@ -120,6 +120,11 @@ impl Session {
         self.status() == SessionStatus::Stopped
     }
 
+    /// Whether it would start, if it were asked to.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.status().is_at_rest()
+    }
+
     /// Whether the gateway has forgotten it.
     pub(crate) fn is_removed(&self) -> bool {
         self.state.read().removed
@@ -210,8 +215,7 @@ impl Session {
     async fn begin(&self) {
         let start = {
             let mut state = self.state.write();
-            let at_rest = matches!(state.status, SessionStatus::Stopped | SessionStatus::Failed);
-            if !at_rest || state.removed {
+            if !state.status.is_at_rest() || state.removed {
                 return;
             }
             state.start += 1;

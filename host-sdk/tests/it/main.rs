@@ -4,6 +4,7 @@
 
 #[path = "../../delivery/tests/it/clock.rs"]
 mod clock;
+mod compatibility;
 mod connections;
 mod engine;
 mod http;

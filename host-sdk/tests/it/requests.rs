@@ -95,7 +95,7 @@ async fn unknown_paths_and_methods_are_answered_in_json() {
     let router = started(builder(&engine)).await.router();
     assert_eq!(
         get(&router, "/api/nowhere").await.line(),
-        r#"404 {"statusCode":404,"message":"Cannot GET /api/nowhere","error":"Not Found"}"#
+        r#"404 {"statusCode":404,"message":"Cannot GET /api/nowhere: this server has sessions and counter only; /docs lists its paths","error":"Not Found"}"#
     );
     let answer = send(&router, Method::DELETE, "/api/default/count", &[], "").await;
     assert_eq!(answer.status, 405);

@@ -278,18 +278,3 @@ async fn a_session_that_is_being_deleted_does_not_start_again() {
     assert_eq!(restart.await.0, 404);
     assert_eq!(engine.starts(), starts);
 }
-
-#[tokio::test]
-async fn a_configuration_is_replaced_only_when_there_is_one() {
-    let (_engine, router) = gateway().await;
-    let put = |body| ask(&router, Method::PUT, "/api/sessions/default", body);
-    let config = json!({ "config": { "debug": true } });
-    assert_eq!(put(config.clone()).await.0, 200);
-    let (status, body) = put(Value::Null).await;
-    assert_eq!(
-        (status, body["message"].as_str().unwrap()),
-        (400, "config: missing; it replaces the whole configuration")
-    );
-    let (_, shown) = ask(&router, Method::GET, "/api/sessions/default", Value::Null).await;
-    assert_eq!(shown["config"], config["config"]);
-}
