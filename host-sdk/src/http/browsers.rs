@@ -217,11 +217,10 @@ impl Browsers {
         Self { rules: Arc::new(rules), has_key }
     }
 
-    /// The value of `Access-Control-Allow-Origin` for a request that was accepted.
-    fn allowed_origin(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
-        let any =
-            (self.has_key && self.rules.origins.is_empty()) || self.rules.allows_all_origins();
-        if any { Some(HeaderValue::from_static("*")) } else { origin.cloned() }
+    /// Whether answers differ by the origin that asks.
+    fn tells_origins_apart(&self) -> bool {
+        let accepts_all = self.has_key && self.rules.origins.is_empty();
+        !(accepts_all || self.rules.allows_all_origins())
     }
 }
 
@@ -236,17 +235,19 @@ pub(crate) async fn check(
     if let Err(refused) = browsers.rules.judge(browsers.has_key, &said) {
         return HttpError::new(StatusCode::FORBIDDEN, refused.to_string()).into_response();
     }
-    let origin = browsers.allowed_origin(request.headers().get(header::ORIGIN));
+    let has_origin = request.headers().contains_key(header::ORIGIN);
     let mut answer = if request.method() == Method::OPTIONS {
         preflight(request.headers())
     } else {
         next.run(request).await
     };
-    if let Some(origin) = origin {
-        if origin != "*" {
-            answer.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
-        }
-        answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let headers = answer.headers_mut();
+    if browsers.tells_origins_apart() {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    // WAHA says `*`; a page that may not read the answer was refused above.
+    if has_origin || !browsers.tells_origins_apart() {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     answer
 }

@@ -319,3 +319,39 @@ async fn an_invalid_session_is_refused() {
         r#"unknown engine "GOWS"; this gateway has NOWEB"#
     );
 }
+
+#[tokio::test]
+async fn pages_that_may_use_the_server_are_told_so_and_others_are_refused() {
+    let engine = TestEngine::new("NOWEB");
+    let path = "/api/default/count";
+    let open = started(builder(&engine)).await.router();
+    let key = ApiKey::parse("secret").unwrap();
+    let locked = started(builder(&engine).api_key(key)).await.router();
+    let allow = "access-control-allow-origin";
+    let local = [("Origin", "http://localhost:5173"), ("Access-Control-Request-Headers", "x-a")];
+    for router in [&open, &locked] {
+        let answer = send(router, Method::OPTIONS, path, &local, "").await;
+        assert_eq!((answer.status.as_u16(), &answer.headers[allow]), (204, &"*".parse().unwrap()));
+        assert_eq!(answer.headers["access-control-allow-headers"], "x-a");
+        assert_eq!(
+            answer.headers["access-control-allow-methods"],
+            "GET,HEAD,PUT,PATCH,POST,DELETE"
+        );
+    }
+    let answer = send(&locked, Method::GET, path, &[], "").await;
+    assert_eq!((answer.status.as_u16(), &answer.headers[allow]), (401, &"*".parse().unwrap()));
+    for (name, value) in [
+        ("Origin", "https://evil.example"),
+        ("Host", "evil.example"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ] {
+        for method in [Method::GET, Method::POST, Method::OPTIONS] {
+            let answer = send(&open, method, path, &[(name, value)], "").await;
+            assert_eq!(answer.status, 403, "{name}: {}", answer.body);
+            assert!(!answer.headers.contains_key(allow));
+            let option = if name == "Host" { "--allow-host" } else { "--allow-origin" };
+            assert!(answer.body.contains(option), "{}", answer.body);
+        }
+        assert_eq!(send(&locked, Method::GET, path, &[(name, value)], "").await.status, 401);
+    }
+}
