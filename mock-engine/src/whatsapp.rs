@@ -38,6 +38,8 @@ mod queue;
 mod server;
 mod signal;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use alone::MockWhatsApp;
 pub use server::{Options, WhatsApp};

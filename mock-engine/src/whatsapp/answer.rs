@@ -30,6 +30,9 @@ pub(super) fn unlinked(server: &WhatsApp, connection: u64, node: &Node) {
     if node.tag != "iq" || (is_result && child(node, "pair-device-sign").is_none()) {
         return;
     }
+    if let Some(registration) = child(node, "link_code_companion_reg") {
+        return server.code_stanza(connection, node, registration);
+    }
     server.waiting(|all| {
         let Some(waiting) = all.get(&connection) else { return };
         if child(node, "pair-device-sign").is_some() {

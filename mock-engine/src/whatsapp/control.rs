@@ -1,5 +1,7 @@
 //! The routes of the server: `/ws/chat` for clients, `/mock/whatsapp/…` for who plays the phones.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::{Query, Request, State, WebSocketUpgrade, rejection::QueryRejection},
@@ -37,11 +39,12 @@ impl WhatsApp {
 }
 
 /// The paths, which the OpenAPI document describes.
-pub(crate) fn paths() -> [(&'static str, axum::routing::MethodRouter<WhatsApp>); 5] {
+pub(crate) fn paths() -> [(&'static str, axum::routing::MethodRouter<WhatsApp>); 6] {
     [
         ("/mock/whatsapp", get(overview)),
         ("/mock/whatsapp/scan", post(scan)),
         ("/admin/mock-phone/scan-qr", post(scan)),
+        ("/mock/whatsapp/code", post(code)),
         ("/mock/whatsapp/credentials", get(credentials)),
         ("/mock/whatsapp/key", get(key)),
     ]
@@ -116,11 +119,33 @@ async fn scan(State(server): State<WhatsApp>, request: Request) -> Result<Json<V
     Ok(Json(json!({ "jid": paired.jid, "lid": paired.lid, "session": paired.session })))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeBody {
+    phone: String,
+    code: String,
+}
+
+/// How long a client may take to answer a code.
+const CODE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// `POST /mock/whatsapp/code`: answers once the device is linked.
+async fn code(State(server): State<WhatsApp>, request: Request) -> Result<Json<Value>, HttpError> {
+    let bytes = host_sdk::extract::read_body(request).await?;
+    let CodeBody { phone, code } = serde_json::from_slice(&bytes).map_err(|error| {
+        let example = r#"{"phone":"5511999990001","code":"ABCD1234"}"#;
+        HttpError::bad_request(format!("{error}; expected a body like {example}"))
+    })?;
+    let entered = tokio::time::timeout(CODE_PATIENCE, server.enter_code(&phone, &code)).await;
+    let paired = entered.unwrap_or(Err(PairingError::NoCode)).map_err(|error| refused(&error))?;
+    Ok(Json(json!({ "jid": paired.jid, "lid": paired.lid, "session": paired.session })))
+}
+
 fn refused(error: &PairingError) -> HttpError {
     let status = match error {
         PairingError::Malformed => StatusCode::BAD_REQUEST,
-        PairingError::Unknown => StatusCode::NOT_FOUND,
-        PairingError::Device(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        PairingError::Unknown | PairingError::NoCode => StatusCode::NOT_FOUND,
+        PairingError::WrongCode | PairingError::Device(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     HttpError::new(status, error.to_string())
 }

@@ -45,6 +45,9 @@ impl Owner<'_> {
             "firstUnuploadedPreKeyId": 1,
             // More than 0, so that Baileys 7 does not wait 20 seconds for history.
             "accountSyncCounter": 1,
+            // The phone tells the key at the first login; without its id Baileys up to 6.7.18 keeps
+            // messages back.
+            "myAppStateKeyId": "AAAAAAAB",
             "accountSettings": { "unarchiveChats": false },
             "registered": true,
             "account": {

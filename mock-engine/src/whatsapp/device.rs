@@ -25,8 +25,11 @@ use crate::{
 pub(crate) enum Out {
     /// The bytes of a node, not yet encrypted.
     Frame(Vec<u8>),
-    /// The end of the connection.
-    End,
+    /// The end of the connection. A client that was told why may end it itself.
+    End {
+        /// Whether it was.
+        told: bool,
+    },
 }
 
 /// How many frames wait for a connected client. One that does not read them is cut off.
@@ -77,7 +80,8 @@ struct State {
     closed: bool,
     queue: Queue,
     keys: Keys,
-    /// Linked a moment ago, and not yet told what a phone tells.
+    /// Not yet told what a phone tells a device that it has linked. A device that keeps no state, as one
+    /// with minted credentials, is told once per run.
     fresh: bool,
 }
 
@@ -127,7 +131,7 @@ impl Device {
             phone: phone.to_owned(),
             lid: lid.to_owned(),
             number,
-            state: Mutex::default(),
+            state: Mutex::new(State { fresh: true, ..State::default() }),
             news: Notify::new(),
         }
     }
@@ -202,10 +206,6 @@ impl Device {
         use_it(&mut self.state.lock().keys)
     }
 
-    pub(crate) fn set_fresh(&self) {
-        self.state.lock().fresh = true;
-    }
-
     /// Whether it was linked and has not been greeted; it counts as greeted from now on.
     pub(crate) fn take_fresh(&self) -> bool {
         std::mem::take(&mut self.state.lock().fresh)
@@ -243,11 +243,12 @@ impl Device {
 }
 
 fn end(line: &Line, code: u16) {
-    if let Some(words) = last_words(code) {
-        line.say(&words);
+    let words = last_words(code);
+    if let Some(words) = &words {
+        line.say(words);
     }
     // When there is no room, the dropped sender ends the connection all the same.
-    let _ = line.out.try_send(Out::End);
+    let _ = line.out.try_send(Out::End { told: words.is_some() });
 }
 
 impl Outlet for Device {

@@ -1,9 +1,12 @@
 //! Linking: a client shows a QR code, and whoever plays the phone scans it.
 
+mod code;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use self::code::CodePairing;
 use super::{
     account::DeviceIdentity,
     device::Out,
@@ -23,6 +26,10 @@ const REFERENCES: usize = 6;
 /// A client that waits to be linked.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    /// The number of its connection.
+    pub(super) number: u64,
+    /// How far it is when it is linked by a code.
+    pub(super) code: Option<CodePairing>,
     pub(super) client: Unlinked,
     pub(super) references: Vec<String>,
     pub(super) out: mpsc::Sender<Out>,
@@ -38,6 +45,10 @@ pub(crate) enum PairingError {
     Malformed,
     #[error("no client shows this QR code; its connection may have ended")]
     Unknown,
+    #[error("no client waits for a code for this phone number; it asks for one first")]
+    NoCode,
+    #[error("the client shows another code")]
+    WrongCode,
     #[error(transparent)]
     Device(#[from] DeviceError),
 }
@@ -87,7 +98,8 @@ impl Waiting {
             let bytes = bytes_of_label(&format!("reference {seed} {connection} {at}"));
             format!("2@{}", BASE64_STANDARD.encode(bytes))
         };
-        Self { client, references: (0..REFERENCES).map(reference).collect(), out, dictionary }
+        let references = (0..REFERENCES).map(reference).collect();
+        Self { number: connection, code: None, client, references, out, dictionary }
     }
 
     /// Offers the references.
@@ -106,7 +118,7 @@ impl Waiting {
     }
 
     pub(super) fn end(&self) {
-        let _ = self.out.try_send(Out::End);
+        let _ = self.out.try_send(Out::End { told: true });
     }
 }
 
@@ -150,7 +162,6 @@ impl WhatsApp {
         let number = self.next_device(&phone);
         let device = self.device(&phone, number, name.as_deref())?;
         device.keys(|keys| keys.bundle = Some(client.bundle));
-        device.set_fresh();
         let now = self.engine().now_ms() / 1000;
         let details = DeviceIdentity::sign(&phone, number, identity, now).encode();
         let hmac = mac(adv_secret, &[&details]);

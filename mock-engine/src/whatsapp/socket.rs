@@ -27,6 +27,9 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 /// moment after it has sent its last word, drops what came before, and hangs.
 const SILENCE: Duration = Duration::from_millis(100);
 
+/// How long a client that was told why its connection ends may take to end it, in real time.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Why a connection ends that nobody closed.
 #[derive(Debug, Error)]
 enum Broken {
@@ -205,7 +208,13 @@ impl Line {
                         let sealed = self.transport.encrypt(&frame)?;
                         self.wire.send(&sealed).await?;
                     }
-                    Some(Out::End) | None => {
+                    Some(Out::End { told: true }) => {
+                        // What Baileys 6 reads after the end of its connection, it forgets.
+                        let _ = timeout(FAREWELL, async { while self.wire.next().await.is_ok() {} }).await;
+                        let _ = self.wire.socket.send(Message::Close(None)).await;
+                        return Ok(());
+                    }
+                    Some(Out::End { told: false }) | None => {
                         let _ = self.wire.socket.send(Message::Close(None)).await;
                         return Ok(());
                     }
