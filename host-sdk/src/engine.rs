@@ -2,7 +2,7 @@
 
 pub(crate) mod events;
 
-use std::fmt;
+use std::{fmt, future::ready};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -37,6 +37,20 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The session, logged out before, is deleted and will not come back.
     fn removed(&self, _session: &str) {}
+
+    /// The text of the QR code that links a session to a phone's account, while the session waits for one.
+    fn qr(&self, _session: &str) -> BoxFuture<'static, Result<String, EngineError>> {
+        Box::pin(ready(Err(EngineError::Unsupported("QR codes".to_owned()))))
+    }
+
+    /// A code to type on the phone instead. `phone` is its international number, digits only.
+    fn pairing_code(
+        &self,
+        _session: &str,
+        _phone: &str,
+    ) -> BoxFuture<'static, Result<String, EngineError>> {
+        Box::pin(ready(Err(EngineError::Unsupported("pairing codes".to_owned()))))
+    }
 
     /// Does what a plugin asks for. `op` and the JSON of `args` and answer are between the plugin and
     /// the engine, for example Baileys' `sendMessage`; the gateway only carries them.

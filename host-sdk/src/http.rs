@@ -5,6 +5,8 @@ pub(crate) mod routes;
 
 mod body;
 mod endpoint;
+mod gate;
+mod pairing;
 mod server;
 mod sessions;
 

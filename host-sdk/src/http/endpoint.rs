@@ -1,6 +1,6 @@
 //! A plugin's route: from an HTTP request to the plugin, and back.
 
-use std::{sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, task::Poll};
 
 use axum::{
     body::{Body, Bytes},
@@ -12,14 +12,10 @@ use axum::{
 use futures_util::{future::BoxFuture, poll};
 use host_abi::{ErrorKind, PluginError};
 use host_delivery::clock::Clock;
-use serde_json::json;
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use super::{body::read_json, error::HttpError};
-use crate::{engine::SessionStatus, parts::Parts, plugins::mounted::Mounted};
-
-/// How long a request waits for its session to work.
-const SESSION_PATIENCE: Duration = Duration::from_secs(5);
+use super::{body::read_json, error::HttpError, gate};
+use crate::{parts::Parts, plugins::mounted::Mounted};
 
 /// A plugin's route.
 #[derive(Clone)]
@@ -59,7 +55,7 @@ impl Endpoint {
         let session = self.session.and_then(|at| params.iter().nth(at)).map(|(_, name)| name);
         let name = match session {
             Some(name) => {
-                check_session(&self.parts, name, &self.plugin).await?;
+                gate::working(&self.parts, name, &self.plugin).await?;
                 name
             }
             None => "",
@@ -89,38 +85,6 @@ impl Endpoint {
 /// Headers that plugins get: not the key, and not what described the body before it was read as JSON.
 fn is_passed_on(name: &HeaderName) -> bool {
     !["x-api-key", "content-type", "content-encoding", "content-length"].contains(&name.as_str())
-}
-
-/// Waits until the session called `name` works; it must be on an engine that the plugin works with.
-async fn check_session(parts: &Parts, name: &str, plugin: &Mounted) -> Result<(), HttpError> {
-    let unknown = || HttpError::not_found(format!("there is no session {name:?}"));
-    let session = parts.sessions.get(name).ok_or_else(unknown)?;
-    if !plugin.info().works_with(session.engine().name()) {
-        return Err(HttpError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!(
-                "{} is not implemented by the {} engine of session {name:?}; it works with {}",
-                plugin.name(),
-                session.engine().name(),
-                plugin.info().engines.join(", "),
-            ),
-        ));
-    }
-    match session.wait_until_working(SESSION_PATIENCE).await {
-        SessionStatus::Working => Ok(()),
-        SessionStatus::Stopped => Err(HttpError::not_found(format!(
-            "session {name:?} is stopped; start it with POST /api/sessions/{name}/start"
-        ))),
-        status => Err(HttpError::with_body(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            json!({
-                "error": "the session is not working; try again, or restart it",
-                "session": name,
-                "status": status,
-                "expected": ["WORKING"],
-            }),
-        )),
-    }
 }
 
 fn into_http(answer: host_abi::Response) -> Result<Response, HttpError> {

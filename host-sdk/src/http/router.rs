@@ -24,7 +24,7 @@ use super::{
     endpoint::Endpoint,
     error::HttpError,
     extract::BODY_LIMIT,
-    openapi,
+    openapi, pairing,
     routes::{Place, filter},
     server, sessions,
 };
@@ -41,7 +41,8 @@ pub(crate) struct Own {
 /// The gateway's HTTP interface; without `access`, for callers within this program.
 pub(crate) fn build(parts: &Arc<Parts>, own: Own, access: Option<Access>) -> Router {
     let mut paths: IndexMap<String, MethodRouter> = IndexMap::new();
-    for (path, methods) in server::routes(parts).into_iter().chain(sessions::routes(parts)) {
+    let gateways = server::routes(parts).into_iter().chain(sessions::routes(parts));
+    for (path, methods) in gateways.chain(pairing::routes(parts)) {
         paths.insert(Place::new(path).path, methods);
     }
     for plugin in &parts.plugins {

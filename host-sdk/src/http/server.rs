@@ -35,6 +35,8 @@ pub(crate) const PATHS: &[&str] = &[
     "/api/sessions/{session}/restart",
     "/api/sessions/{session}/logout",
     "/api/sessions/{session}/me",
+    "/api/{session}/auth/qr",
+    "/api/{session}/auth/request-code",
 ];
 
 /// What answers at each of [`PATHS`].

@@ -11,7 +11,12 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{body::read_object, error::HttpError, extract::Variables};
+use super::{
+    body::read_object,
+    error::HttpError,
+    extract::Variables,
+    gate::{known, unknown},
+};
 use crate::{
     parts::Parts,
     sessions::{Ending, Session, SessionConfig, SessionError, SessionSpec, config},
@@ -191,14 +196,6 @@ fn read_config(body: &Map<String, Value>) -> Result<SessionConfig, HttpError> {
         Some(config) => SessionConfig::from_json(config)
             .map_err(|error| HttpError::bad_request(error.to_string())),
     }
-}
-
-fn known(parts: &Parts, name: &str) -> Result<Arc<Session>, HttpError> {
-    parts.sessions.get(name).ok_or_else(|| unknown(name))
-}
-
-fn unknown(name: &str) -> HttpError {
-    HttpError::not_found(format!("there is no session {name:?}"))
 }
 
 /// WAHA's `SessionDTO`.

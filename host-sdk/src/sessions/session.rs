@@ -153,12 +153,13 @@ impl Session {
         }
     }
 
-    /// Waits until the session works or is stopped, up to `patience` by the gateway's clock.
-    pub(crate) async fn wait_until_working(&self, patience: Duration) -> SessionStatus {
-        let settled = || {
-            let status = self.status();
-            matches!(status, SessionStatus::Working | SessionStatus::Stopped).then_some(status)
-        };
+    /// Waits until the session has one of these statuses, up to `patience` by the gateway's clock.
+    pub(crate) async fn wait_until(
+        &self,
+        wanted: &[SessionStatus],
+        patience: Duration,
+    ) -> SessionStatus {
+        let settled = || Some(self.status()).filter(|status| wanted.contains(status));
         if let Some(status) = settled() {
             return status;
         }

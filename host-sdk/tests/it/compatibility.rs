@@ -4,7 +4,7 @@ use std::io::Write;
 
 use axum::{Router, body::Body, http::Method};
 use host_sdk::{
-    BODY_LIMIT, Gateway, LoadedPlugin, SessionSpec,
+    BODY_LIMIT, Gateway, LoadedPlugin, SessionSpec, SessionStatus,
     host_abi::{Host, Manifest, Plugin, PluginError, Request, Response, Route, Snapshot},
 };
 use serde_json::{Value, json};
@@ -235,4 +235,36 @@ async fn the_environment_is_shown_without_other_programs_values() {
     );
     let all = shown("/api/server/environment?all=True").await;
     assert_eq!(all["PATH"], "***");
+}
+
+#[tokio::test]
+async fn a_session_that_waits_for_a_phone_shows_its_codes() {
+    let engine = TestEngine::starting("NOWEB", SessionStatus::ScanQrCode);
+    let gateway =
+        Gateway::builder().engine(engine.clone()).session(SessionSpec::new("default")).build();
+    let gateway = gateway.unwrap();
+    gateway.start().await;
+    let router = gateway.router_without_key();
+    let qr = "/api/default/auth/qr";
+    assert_eq!(
+        get(&router, &format!("{qr}?format=raw")).await.line(),
+        r#"200 {"value":"2@default"}"#
+    );
+    let json = send(&router, Method::GET, qr, &[("accept", "application/json")], "").await;
+    let json: Value = serde_json::from_str(&json.body).unwrap();
+    assert_eq!(json["mimetype"], "image/png");
+    let image = axum::http::Request::get(qr).body(Body::empty()).unwrap();
+    let image = tower::ServiceExt::oneshot(router.clone(), image).await.unwrap();
+    assert_eq!(image.headers()["content-type"], "image/png");
+    let code = "/api/default/auth/request-code";
+    let number = json!({ "phoneNumber": "+1 213-213-2130" });
+    assert_eq!(post(&router, code, number).await, (201, json!({ "code": "ABCD-12132132130" })));
+    assert_eq!(post(&router, code, json!({ "phoneNumber": "me" })).await.0, 400);
+
+    engine.session("default").status(SessionStatus::Working).await;
+    engine.session("default").settled().await;
+    let (status, body) = (get(&router, qr).await.status, get(&router, qr).await.body);
+    assert_eq!(status, 422);
+    assert!(body.contains(r#""status":"WORKING","expected":["SCAN_QR_CODE"]"#), "{body}");
+    assert_eq!(get(&router, "/api/other/auth/qr").await.status, 404);
 }

@@ -59,6 +59,18 @@ impl Engine for TestEngine {
         .boxed()
     }
 
+    fn qr(&self, session: &str) -> BoxFuture<'static, Result<String, EngineError>> {
+        ready(Ok(format!("2@{session}"))).boxed()
+    }
+
+    fn pairing_code(
+        &self,
+        _: &str,
+        phone: &str,
+    ) -> BoxFuture<'static, Result<String, EngineError>> {
+        ready(Ok(format!("ABCD-{phone}"))).boxed()
+    }
+
     fn stop(&self, _: &str) -> BoxFuture<'static, Result<(), EngineError>> {
         let stopping = self.stopping.clone();
         async move {

@@ -1,13 +1,17 @@
 //! What a gateway sees of the mock: an [`Engine`] as any other.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use host_sdk::{Clock, Engine, EngineError, EngineEvents};
 
+use rand::RngExt;
+
 use super::{Happened, Heard, Link, MockEngine, State};
 use crate::{
+    chance::chance_of,
     delay::Delay,
     faults::SendFault,
     journal::SendResult,
@@ -18,6 +22,9 @@ use crate::{
 
 /// How long Baileys waits for an answer.
 const PATIENCE: Delay = Delay::from_millis(60_000);
+
+/// The characters of a pairing code: Crockford's, as WhatsApp has them.
+const PAIRING: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTVWXYZ";
 
 impl MockEngine {
     /// The mock as a gateway's NOWEB engine.
@@ -167,6 +174,28 @@ impl Engine for Facade {
             mock.end(&session).await;
             Ok(())
         })
+    }
+
+    fn qr(&self, session: &str) -> BoxFuture<'static, Result<String, EngineError>> {
+        let mut chance = chance_of(self.mock.seed(), session);
+        // The reference, and the three keys of the device that waits to be linked.
+        let parts: [Vec<u8>; 4] = [69, 32, 32, 32]
+            .map(|len| std::iter::repeat_with(|| chance.random()).take(len).collect());
+        let parts = parts.map(|part| BASE64_STANDARD.encode(part)).join(",");
+        Box::pin(ready(Ok(format!("2@{parts}"))))
+    }
+
+    fn pairing_code(
+        &self,
+        session: &str,
+        phone: &str,
+    ) -> BoxFuture<'static, Result<String, EngineError>> {
+        let mut chance = chance_of(self.mock.seed(), &format!("{session} {phone}"));
+        let mut half = || -> String {
+            (0..4).map(|_| char::from(PAIRING[chance.random_range(0..PAIRING.len())])).collect()
+        };
+        let code = format!("{}-{}", half(), half());
+        Box::pin(ready(Ok(code)))
     }
 
     fn removed(&self, session: &str) {
