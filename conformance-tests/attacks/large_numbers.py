@@ -13,7 +13,8 @@ TRAFFIC = [
 ]
 for traffic in TRAFFIC:
     lines = "\n".join(f"{name} = {value}" for name, value in traffic.items())
-    status, body = request("POST", "/mock/reset", f"[traffic]\n{lines}\n".encode(), "application/toml")
+    body = json.dumps({"scenario": f"[traffic]\n{lines}\n"}).encode()
+    status, body = request("POST", "/mock/reset", body)
     print(f"{traffic}: {status} {body[:160].decode()}")
     if not 400 <= status < 500:
         sys.exit("expected a refusal that names the limit")

@@ -21,11 +21,11 @@ def memory():
     return int(line.split()[1]) // 1024
 
 
-def request(method, path, body=b"", kind="application/json", headers=()):
+def request(method, path, body=b"", headers=()):
     """The status and body of a request over a connection of its own."""
     head = [f"{method} {path} HTTP/1.1", "host: localhost", "connection: close", *headers]
     if body:
-        head += [f"content-type: {kind}", f"content-length: {len(body)}"]
+        head += ["content-type: application/json", f"content-length: {len(body)}"]
     with connect() as connection:
         connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body)
         answer = b""
