@@ -8,7 +8,7 @@ pub(crate) use presence::{documented, entry, has_status, record};
 pub(crate) use webhooks::{CUSTOM_HEADER, HMAC_KEY, metadata};
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -20,9 +20,10 @@ use crate::{
     driver::{Action, DriverError, Step},
     ids::Ids,
     patience::Patience,
+    requirements,
     target::Answer,
     trace::{Trace, Traced},
-    verdict::{Failure, Halt, Verdict},
+    verdict::{Failure, Halt, Needed, Verdict},
 };
 
 /// The environment as one check sees it; cheap to clone.
@@ -38,6 +39,8 @@ pub struct Context {
     check: &'static str,
     session: String,
     ids: Arc<Mutex<Ids>>,
+    /// The check of a subscription that could not be made in any way.
+    pub(crate) unsubscribed: Arc<OnceLock<&'static str>>,
 }
 
 impl Context {
@@ -50,7 +53,8 @@ impl Context {
         let ids = Arc::new(Mutex::new(Ids::new(environment.settings.seed, name)));
         let session = environment.settings.session.clone();
         let (trace, patience) = (Trace::default(), Patience::default());
-        Self { environment, trace, patience, check: "", session, ids }
+        let unsubscribed = Arc::default();
+        Self { environment, trace, patience, check: "", session, ids, unsubscribed }
     }
 
     /// The same check, on another session.
@@ -150,8 +154,9 @@ impl Context {
         let deadline = Instant::now() + patience;
         let mut pause = Duration::from_millis(10);
         loop {
-            let answer = self.target().get(path).send(&self.trace).await?.is(200)?;
-            let verdict = judge(&answer.json()?);
+            let answer = self.target().get(path).send(&self.trace).await;
+            let answer = answer.and_then(|answer| answer.is(200)).needed(read_by(path))?;
+            let verdict = judge(&answer.json().needed(read_by(path))?);
             if verdict.is_ok() || Instant::now() + pause > deadline {
                 answer.holds(verdict)?;
                 return Ok(answer);
@@ -159,6 +164,15 @@ impl Context {
             sleep(pause).await;
             pause *= 2;
         }
+    }
+}
+
+/// The check of the endpoint at `path`.
+fn read_by(path: &str) -> &'static str {
+    match path.split_once("/presence") {
+        Some((_, "" | "/")) => requirements::GET_ALL,
+        Some(_) => requirements::GET_CHAT,
+        None => requirements::GET_SESSION,
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Environment {
     no_new_sessions: OnceCell<Option<String>>,
     pub(crate) hooked: OnceCell<Shared<(String, Hook)>>,
     pub(crate) statuses: OnceCell<Shared<Vec<Delivery>>>,
+    /// Whether the target's WebSockets offer `session=*` only.
+    pub(crate) only_all_sessions: OnceCell<bool>,
     pub(crate) undoing: Undoing,
 }
 
@@ -98,6 +100,7 @@ impl Environment {
             no_new_sessions: OnceCell::new(),
             hooked: OnceCell::new(),
             statuses: OnceCell::new(),
+            only_all_sessions: OnceCell::new(),
             undoing: Undoing::default(),
         }
     }

@@ -38,6 +38,7 @@ mod ids;
 mod patience;
 mod receiver;
 pub mod report;
+mod requirements;
 mod run;
 pub mod statements;
 mod target;

@@ -1,5 +1,7 @@
 //! A run: the checks on one target, several at a time.
 
+mod blame;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::Instant};
@@ -7,7 +9,7 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     Check, Context, Environment, Level, Need, Outcome, Report,
     report::Entry,
-    verdict::{Failure, Halt, Verdict},
+    verdict::{Failure, Halt, Needed, Verdict},
 };
 
 /// The checks to run, and how their failures count.
@@ -65,12 +67,13 @@ pub async fn run(
             None => break,
         }
     }
-    environment.restore().await;
-    let entries: Vec<Entry> = entries
+    let mut entries: Vec<Entry> = entries
         .into_iter()
         .zip(&plan.checks)
         .map(|(entry, check)| entry.unwrap_or_else(|| Entry::broken(check)))
         .collect();
+    blame::one_failure_per_fault(environment, &mut entries).await;
+    environment.restore().await;
     Report {
         target: environment.target.url().to_owned(),
         session: environment.settings.session.clone(),
@@ -114,9 +117,7 @@ async fn try_one(
         return Entry::skipped(check, reason);
     }
     let context = Context::new(Arc::clone(environment), check);
-    let limit = environment.settings.timeout * 8 + Duration::from_secs(10);
-    let verdict = verdict(&context, check, limit).await;
-    environment.restore_after(check.id).await;
+    let verdict = judged(&context, check).await;
     let outcome = outcome(check, &verdict, known, strict);
     let (failure, reason) = match verdict {
         Ok(()) => (None, None),
@@ -125,6 +126,17 @@ async fn try_one(
         Err(halt @ Halt::Driver(_)) => (None, Some(halt.to_string())),
     };
     Entry { check, outcome, took: started.elapsed(), failure, reason, trace: context.trace.take() }
+}
+
+/// Runs the check and undoes its changes. A failure without a subscription is because of that.
+async fn judged(context: &Context, check: &Check) -> Verdict {
+    let limit = context.timeout() * 8 + Duration::from_secs(10);
+    let verdict = verdict(context, check, limit).await;
+    context.environment.restore_after(check.id).await;
+    match context.unsubscribed.get() {
+        Some(subscription) => verdict.needed(subscription),
+        None => verdict,
+    }
 }
 
 /// Runs the check's function; not finishing in time counts as a failure of the target.

@@ -38,6 +38,10 @@ pub struct Failure {
     /// The index in the trace of the exchange that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traced: Option<usize>,
+    /// The check of the requirement that the step which failed rests on, if it is not what the
+    /// check is about. When that check fails too, this one is not judged.
+    #[serde(skip)]
+    pub because: Option<&'static str>,
 }
 
 impl Failure {
@@ -51,6 +55,30 @@ impl Failure {
     pub fn at(mut self, traced: usize) -> Self {
         self.traced = Some(traced);
         self
+    }
+}
+
+/// Attributes the failure of a step to the check whose requirement it is.
+pub(crate) trait Needed: Sized {
+    /// The same result; a failure that is not attributed yet is because of `check`.
+    fn needed(self, check: &'static str) -> Self;
+}
+
+impl<T> Needed for Result<T, Failure> {
+    fn needed(self, check: &'static str) -> Self {
+        self.map_err(|failure| Failure { because: failure.because.or(Some(check)), ..failure })
+    }
+}
+
+impl<T> Needed for Verdict<T> {
+    fn needed(self, check: &'static str) -> Self {
+        self.map_err(|halt| match halt {
+            Halt::Failed(mut failure) => {
+                failure.because.get_or_insert(check);
+                Halt::Failed(failure)
+            }
+            halt => halt,
+        })
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::{
     Check, Context,
     Need::OtherEngine,
+    requirements,
     target::Answer,
-    verdict::{Failure, Halt, Verdict, ensure},
+    verdict::{Failure, Halt, Needed, Verdict, ensure},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -28,9 +29,9 @@ pub(crate) fn checks() -> Vec<Check> {
 
 async fn noweb_offers(cx: Context) -> Verdict {
     let contact = cx.stranger();
-    cx.subscribe(&contact).await?;
-    cx.get_chat(&contact).await?.is(200)?;
-    cx.get_all().await?.is(200)?;
+    cx.subscribe(&contact).await.needed(requirements::SUBSCRIBE)?;
+    cx.get_chat(&contact).await.and_then(|it| it.is(200)).needed(requirements::GET_CHAT)?;
+    cx.get_all().await.and_then(|it| it.is(200)).needed(requirements::GET_ALL)?;
     Ok(())
 }
 

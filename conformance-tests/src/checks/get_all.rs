@@ -9,7 +9,8 @@ use crate::{
     Need::{Driver, SecondSession},
     context::{documented, entry, record},
     driver::{Becomes, LastSeen},
-    verdict::{Failure, Verdict, at_if, ensure, same},
+    requirements,
+    verdict::{Failure, Needed, Verdict, at_if, ensure, same},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -68,14 +69,15 @@ async fn answers_an_array(cx: Context) -> Verdict {
 }
 
 async fn without_slash(cx: Context) -> Verdict {
-    let answer = cx.target().get(cx.presence_path("")).send(&cx.trace).await?.is(200)?;
+    let answer = cx.target().get(cx.presence_path("")).send(&cx.trace).await;
+    let answer = answer.and_then(|it| it.is(200)).needed(requirements::GET_ALL)?;
     let all = answer.json()?;
     answer.holds(at_if(&all, "", "an array", Value::is_array))?;
     Ok(())
 }
 
 async fn is_json(cx: Context) -> Verdict {
-    let answer = cx.get_all().await?.is(200)?;
+    let answer = cx.get_all().await.and_then(|it| it.is(200)).needed(requirements::GET_ALL)?;
     let found = answer.header("content-type").unwrap_or("none").to_owned();
     answer.holds(ensure(
         found.starts_with("application/json"),
@@ -150,7 +152,8 @@ async fn agrees_with_get_chat(cx: Context) -> Verdict {
     let contact = cx.subscribed_contact().await?;
     cx.does(&contact, Becomes::Typing).await?;
     cx.shows(&contact, &contact, |_| Ok(())).await?;
-    let chat = cx.get_chat(&contact).await?.is(200)?.json()?;
+    let chat = cx.get_chat(&contact).await.and_then(|it| it.is(200)?.json());
+    let chat = chat.needed(requirements::GET_CHAT)?;
     cx.all_shows(&contact, |actual| same(&chat, actual)).await
 }
 
@@ -207,7 +210,8 @@ async fn this_session_only(cx: Context) -> Verdict {
         contacts.push(contact);
     }
     for (session, stranger) in sessions.into_iter().zip(contacts.iter().rev()) {
-        let answer = session.get_all().await?.is(200)?;
+        let answer = session.get_all().await.and_then(|it| it.is(200));
+        let answer = answer.needed(requirements::GET_ALL)?;
         let all = answer.json()?;
         let expected = format!("no entry for {stranger}, another session's contact");
         answer.holds(ensure(entry(&all, stranger).is_err(), expected, || all.to_string()))?;
@@ -237,14 +241,15 @@ async fn first_seen_order(cx: Context) -> Verdict {
 
 async fn lists_without_news(cx: Context) -> Verdict {
     let contact = cx.stranger();
-    cx.subscribe(&contact).await?;
+    cx.subscribe(&contact).await.needed(requirements::SUBSCRIBE)?;
     let empty = json!({ "id": contact, "presences": [] });
     cx.all_shows(&contact, |actual| same(&empty, actual)).await
 }
 
 async fn answers_head(cx: Context) -> Verdict {
     let call = cx.target().request(Method::HEAD, cx.presence_path("/"));
-    let answer = call.send(&cx.trace).await?.is(200)?;
+    let answer = call.send(&cx.trace).await.and_then(|it| it.is(200));
+    let answer = answer.needed(requirements::GET_ALL)?;
     answer.holds(if answer.body.is_empty() {
         Ok(())
     } else {

@@ -12,7 +12,8 @@ use crate::{
     Need::Driver,
     context::{documented, has_status, record},
     driver::{Action, Becomes, LastSeen},
-    verdict::{Failure, Verdict, at_if, ensure, same},
+    requirements,
+    verdict::{Failure, Needed, Verdict, at_if, ensure, same},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -129,10 +130,12 @@ async fn own_status(cx: Context) -> Verdict {
     cx.does_in(&group, &alice, Becomes::Typing).await?;
     cx.does_in(&group, &bob, Becomes::Recording).await?;
     cx.leaves(&group, &carol, Some(LastSeen::At(1_700_000_000))).await?;
+    let recorded = requirements::recorded(&group);
     cx.chat_shows(&group, |chat| {
-        has_status(record(chat, &alice)?, "typing")?;
-        has_status(record(chat, &bob)?, "recording")?;
-        has_status(record(chat, &carol)?, "offline")
+        for (who, status) in [(&alice, "typing"), (&bob, "recording"), (&carol, "offline")] {
+            has_status(record(chat, who).needed(recorded)?, status)?;
+        }
+        Ok(())
     })
     .await
 }
@@ -163,7 +166,7 @@ async fn decodes_the_id(cx: Context) -> Verdict {
 
 async fn subscribes_when_new(cx: Context) -> Verdict {
     let contact = cx.contact();
-    cx.get_chat(&contact).await?.is(200)?;
+    first_get(&cx, &contact).await?;
     let sent = subscriptions(&cx, &contact).await?;
     ensure(sent >= 1, format!("a subscription to {contact}"), || "none".to_owned())?;
     Ok(())
@@ -181,7 +184,7 @@ async fn waits_for_news(cx: Context) -> Verdict {
     };
     let (answer, done) = tokio::join!(cx.get_chat(&contact), news);
     done?;
-    let answer = answer?.is(200)?;
+    let answer = answer.and_then(|it| it.is(200)).needed(requirements::GET_CHAT)?;
     let chat = answer.json()?;
     answer.holds(record(&chat, &contact).and_then(|record| has_status(record, "typing")))
 }
@@ -189,7 +192,7 @@ async fn waits_for_news(cx: Context) -> Verdict {
 async fn subscribes_once(cx: Context) -> Verdict {
     let contact = cx.contact();
     for answer in join_all((0..4).map(|_| cx.get_chat(&contact))).await {
-        answer?.is(200)?;
+        answer.and_then(|it| it.is(200)).needed(requirements::GET_CHAT)?;
     }
     let sent = subscriptions(&cx, &contact).await?;
     ensure(sent == 1, format!("one subscription to {contact}"), || sent.to_string())?;
@@ -199,7 +202,7 @@ async fn subscribes_once(cx: Context) -> Verdict {
 async fn not_again(cx: Context) -> Verdict {
     let contact = cx.contact();
     for _ in 0..3 {
-        cx.get_chat(&contact).await?.is(200)?;
+        first_get(&cx, &contact).await?;
     }
     let sent = subscriptions(&cx, &contact).await?;
     ensure(sent == 1, format!("one subscription to {contact}"), || sent.to_string())?;
@@ -228,6 +231,12 @@ async fn digits(cx: Context) -> Verdict {
     let path = cx.presence_path(&format!("/{digits}"));
     cx.get_until(&path, |chat| has_status(record(chat, &contact)?, "typing")).await?;
     Ok(())
+}
+
+/// GET of a chat, which must succeed, since the check is about something else.
+async fn first_get(cx: &Context, chat: &str) -> Verdict {
+    let answer = cx.get_chat(chat).await.and_then(|answer| answer.is(200));
+    answer.map(|_| ()).needed(requirements::GET_CHAT)
 }
 
 /// The number of subscriptions to this chat that the target has sent to WhatsApp.

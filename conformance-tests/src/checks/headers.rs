@@ -5,7 +5,8 @@ use crate::{
     Need::SecondSession,
     context::CUSTOM_HEADER,
     receiver::Delivery,
-    verdict::{Failure, Verdict, ensure},
+    requirements,
+    verdict::{Failure, Needed, Verdict, ensure},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -35,7 +36,8 @@ pub(super) async fn each(
     judge: impl Fn(&Delivery) -> Result<(), Failure>,
 ) -> Verdict {
     let events = cx.status_events().await?;
-    ensure(!events.is_empty(), "webhooks session.status", || "none".to_owned())?;
+    ensure(!events.is_empty(), "webhooks session.status", || "none".to_owned())
+        .needed(requirements::SESSION_STATUS)?;
     for (place, delivery) in events.iter().enumerate() {
         judge(delivery).map_err(|failure| failure.at(place))?;
     }

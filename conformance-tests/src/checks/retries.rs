@@ -8,7 +8,8 @@ use crate::{
     Check, Context,
     Need::SecondSession,
     receiver::{Delivery, Hook, Reply},
-    verdict::{Verdict, ensure},
+    requirements,
+    verdict::{Needed, Verdict, ensure},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -49,7 +50,7 @@ async fn hook(
     });
     let own = cx.own_session(json!({ "webhooks": [webhook] }), false).await?;
     // Creating a stopped session may send an event of its own; only the start's events count.
-    own.session_does("start").await?.succeeds()?;
+    own.session_must("start").await?;
     Ok((own, hook))
 }
 
@@ -76,13 +77,14 @@ async fn repeats(
     }
     ensure(found.len() >= count, format!("the same webhook {count} times"), || {
         format!("{} times", found.len())
-    })?;
+    })
+    .needed(requirements::RETRY)?;
     Ok(found)
 }
 
 async fn same_id_and_body(cx: Context) -> Verdict {
     let (cx, hook) = hook(&cx, "constant", [Reply::status(503)]).await?;
-    let both = cx.statuses(&hook, 2).await?;
+    let both = cx.statuses(&hook, 2).await.needed(requirements::RETRY)?;
     let id = |delivery: &Delivery| delivery.header("X-Webhook-Request-Id").map(str::to_owned);
     ensure(id(&both[0]).is_some() && id(&both[0]) == id(&both[1]), "the same request id", || {
         format!("{:?} and {:?}", id(&both[0]), id(&both[1]))
@@ -147,7 +149,7 @@ async fn retry_after(cx: Context) -> Verdict {
 async fn later_wait(cx: Context) -> Verdict {
     let (cx, hook) = hook(&cx, "constant", [Reply::status(500)]).await?;
     let first = cx.first_status(&hook).await?;
-    cx.session_does("stop").await?.succeeds()?;
+    cx.session_must("stop").await?;
     let stopped = |delivery: &Delivery| delivery.json()["payload"]["status"] == "STOPPED";
     hook.wait(1, cx.timeout() + Duration::from_secs(4), stopped).await;
     let all = hook.deliveries(|_| true);

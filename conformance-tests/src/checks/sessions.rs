@@ -4,9 +4,12 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    Ability::NewSessions,
     Check, Context,
-    Need::SecondSession,
-    verdict::{Verdict, at_if, ensure},
+    Need::{Driver, SecondSession},
+    requirements,
+    target::Answer,
+    verdict::{Needed, Verdict, at_if, ensure},
 };
 
 /// WAHA's session statuses.
@@ -36,6 +39,11 @@ pub(crate) fn checks() -> Vec<Check> {
         Check::should("sessions/create/answers-201", create)
             .requires("POST /api/sessions answers 201 with the new session's name and status.")
             .needs(&[SecondSession]),
+        Check::should("sessions/create/reaches-working", reaches_working)
+            .requires(
+                "A session created with start: true reaches WORKING, where the driver supports it.",
+            )
+            .needs(&[Driver(NewSessions), SecondSession]),
         Check::should("sessions/create/starts-by-default", create_starts)
             .requires(
                 "A session created with start: false is STOPPED; one created without start is not.",
@@ -111,7 +119,8 @@ async fn create_starts(cx: Context) -> Verdict {
     let stopped = cx.own_session(json!({}), false).await?;
     stopped.reaches("STOPPED").await?;
     let name = cx.session_name();
-    cx.post_session(&name, &json!({ "name": name })).await?.succeeds()?;
+    let made = cx.post_session(&name, &json!({ "name": name })).await;
+    made.and_then(Answer::succeeds).needed(requirements::CREATE_SESSION)?;
     let started = |session: &Value| {
         at_if(session, "/status", "a status other than STOPPED", |it| {
             is_status(it) && it != "STOPPED"
@@ -122,9 +131,14 @@ async fn create_starts(cx: Context) -> Verdict {
     Ok(())
 }
 
+async fn reaches_working(cx: Context) -> Verdict {
+    cx.own_session(json!({}), true).await?.reaches("WORKING").await
+}
+
 async fn create_twice(cx: Context) -> Verdict {
     let name = cx.session_name();
-    cx.make_session(&name, json!({}), false).await?.succeeds()?;
+    let made = cx.make_session(&name, json!({}), false).await.and_then(Answer::succeeds);
+    made.needed(requirements::CREATE_SESSION)?;
     let again = json!({ "name": name, "start": false, "config": {} });
     let answer = cx.sessions(Method::POST, "", Some(&again)).await?;
     let refused = answer.status.is_client_error();
@@ -179,7 +193,8 @@ async fn me(cx: Context) -> Verdict {
 async fn bad_configuration(cx: Context) -> Verdict {
     let name = cx.session_name();
     let config = json!({ "webhooks": [{ "url": "not a url", "events": ["*"] }] });
-    let answer = cx.make_session(&name, config, false).await?.is(400)?;
+    let answer = cx.make_session(&name, config, false).await?.is(400);
+    let answer = answer.needed(requirements::CREATE_SESSION)?;
     answer.holds(ensure(answer.text().contains("url"), "a message that mentions url", || {
         answer.text()
     }))

@@ -8,7 +8,7 @@ use crate::{
     Need::Driver,
     driver::Action,
     target::Answer,
-    verdict::{Verdict, at_if, ensure},
+    verdict::{Needed, Verdict, at_if, ensure},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -24,7 +24,9 @@ pub(crate) fn checks() -> Vec<Check> {
         Check::should("presence/set/unknown-word-is-400", unknown_word)
             .requires("POST of a presence other than the five statuses answers 400."),
         Check::should("presence/set/missing-word-is-400", missing_word)
-            .requires("POST of an object without the field presence answers 400.")
+            .requires(
+                "POST of an object without the field presence answers 400, or 422 as WAHA does.",
+            )
             .differs("missing-presence"),
         Check::may("presence/set/refusal-has-a-detail", has_a_detail)
             .requires("The 400 for a missing or superfluous chatId has the field detail."),
@@ -78,7 +80,7 @@ async fn unknown_word(cx: Context) -> Verdict {
 }
 
 async fn missing_word(cx: Context) -> Verdict {
-    set(&cx, json!({ "chatId": cx.stranger() })).await?.is(400)?;
+    set(&cx, json!({ "chatId": cx.stranger() })).await?.any_of(&[400, 422])?;
     Ok(())
 }
 
@@ -95,7 +97,10 @@ async fn has_a_detail(cx: Context) -> Verdict {
 
 async fn typing_reaches(cx: Context) -> Verdict {
     let chat = cx.stranger();
-    set(&cx, json!({ "presence": "typing", "chatId": chat })).await?.succeeds()?;
+    set(&cx, json!({ "presence": "typing", "chatId": chat }))
+        .await
+        .and_then(Answer::succeeds)
+        .needed("presence/set/typing-in-a-chat-answers-201")?;
     let jid = crate::driver::engine_id(&chat);
     let reached = sent(&cx, |node| {
         node["tag"] == "chatstate"
@@ -108,7 +113,10 @@ async fn typing_reaches(cx: Context) -> Verdict {
 }
 
 async fn online_reaches(cx: Context) -> Verdict {
-    set(&cx, json!({ "presence": "online" })).await?.succeeds()?;
+    set(&cx, json!({ "presence": "online" }))
+        .await
+        .and_then(Answer::succeeds)
+        .needed("presence/set/online-and-offline-answer-201")?;
     let available =
         |node: &Value| node["tag"] == "presence" && node["attrs"]["type"] == "available";
     let reached = sent(&cx, available).await?;

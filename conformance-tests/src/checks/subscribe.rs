@@ -9,7 +9,9 @@ use crate::{
     Need::{Driver, SecondSession, Webhook},
     driver::{Action, Becomes},
     environment::Undo,
-    verdict::{Failure, Verdict, ensure},
+    requirements,
+    target::Answer,
+    verdict::{Failure, Needed, Verdict, ensure},
 };
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -60,14 +62,20 @@ async fn needs_no_body(cx: Context) -> Verdict {
     Ok(())
 }
 
+/// The answer to a subscription that succeeds, since the check is about something else.
+async fn subscribed(cx: &Context, chat: &str) -> Verdict<Answer> {
+    cx.subscribe(chat).await.needed(requirements::subscription(chat))
+}
+
 async fn takes_a_group(cx: Context) -> Verdict {
     let group = cx.group();
-    cx.subscribe(&group).await?;
+    cx.subscribe(&group).await.needed(requirements::SUBSCRIBE)?;
     Ok(())
 }
 
 async fn then_get_chat(cx: Context) -> Verdict {
-    let contact = cx.subscribed_contact().await?;
+    let contact = cx.contact();
+    subscribed(&cx, &contact).await?;
     cx.does(&contact, Becomes::Typing).await?;
     cx.shows_status(&contact, &contact, "typing").await?;
     cx.does(&contact, Becomes::Recording).await?;
@@ -75,7 +83,8 @@ async fn then_get_chat(cx: Context) -> Verdict {
 }
 
 async fn then_get_all(cx: Context) -> Verdict {
-    let contact = cx.subscribed_contact().await?;
+    let contact = cx.contact();
+    subscribed(&cx, &contact).await?;
     for (is, status) in [(Becomes::Typing, "typing"), (Becomes::Recording, "recording")] {
         cx.does(&contact, is).await?;
         cx.all_shows(&contact, |entry| {
@@ -88,7 +97,8 @@ async fn then_get_all(cx: Context) -> Verdict {
 
 async fn then_webhook(cx: Context) -> Verdict {
     let (cx, hook) = cx.hooked().await?;
-    let contact = cx.subscribed_contact().await?;
+    let contact = cx.contact();
+    subscribed(&cx, &contact).await?;
     cx.does(&contact, Becomes::Recording).await?;
     cx.presence_update(&hook, &contact).await?;
     Ok(())
@@ -96,18 +106,19 @@ async fn then_webhook(cx: Context) -> Verdict {
 
 async fn answers_201(cx: Context) -> Verdict {
     let contact = cx.stranger();
-    cx.post_subscribe(&contact).await?.is(201)?;
+    subscribed(&cx, &contact).await?.is(201)?;
     Ok(())
 }
 
 async fn answer_is_empty(cx: Context) -> Verdict {
     let contact = cx.stranger();
-    let answer = cx.subscribe(&contact).await?;
+    let answer = subscribed(&cx, &contact).await?;
     answer.holds(ensure(answer.body.is_empty(), "no body", || answer.text()))
 }
 
 async fn repeating(cx: Context) -> Verdict {
-    let contact = cx.subscribed_contact().await?;
+    let contact = cx.contact();
+    subscribed(&cx, &contact).await?;
     cx.does(&contact, Becomes::Typing).await?;
     cx.shows_status(&contact, &contact, "typing").await?;
     cx.subscribe(&contact).await?;
@@ -116,14 +127,16 @@ async fn repeating(cx: Context) -> Verdict {
 }
 
 async fn asks_whatsapp(cx: Context) -> Verdict {
-    let contact = cx.subscribed_contact().await?;
+    let contact = cx.contact();
+    subscribed(&cx, &contact).await?;
     let sent = subscriptions(&cx, &contact).await?;
     ensure(sent >= 1, format!("a subscription to {contact}"), || "none".to_owned())?;
     Ok(())
 }
 
 async fn group_asks_whatsapp(cx: Context) -> Verdict {
-    let group = cx.subscribed_group().await?;
+    let group = cx.group();
+    subscribed(&cx, &group).await?;
     let sent = subscriptions(&cx, &group).await?;
     ensure(sent >= 1, format!("a subscription to {group}"), || "none".to_owned())?;
     Ok(())
@@ -139,7 +152,8 @@ async fn any_body(cx: Context) -> Verdict {
     ];
     for (content_type, body) in bodies {
         let call = cx.target().post(path(&cx)).typed(content_type, body.to_vec());
-        call.send(&cx.trace).await?.succeeds()?;
+        let answer = call.send(&cx.trace).await.and_then(Answer::succeeds);
+        answer.needed(requirements::SUBSCRIBE)?;
     }
     Ok(())
 }
@@ -178,7 +192,11 @@ async fn order(cx: &Context, chats: &[String]) -> Verdict<Vec<String>> {
 async fn fault_is(cx: Context, fault: &'static str, status: u16) -> Verdict {
     let cx = faulty(&cx, fault).await?;
     let contact = cx.stranger();
-    cx.post_subscribe(&contact).await?.is(status)?;
+    let answer = cx.post_subscribe(&contact).await?;
+    let refused = ensure(!answer.status.is_success(), "an error", || answer.status.to_string());
+    answer.holds(refused)?;
+    // A target whose subscriptions always fail does so here as well.
+    answer.is(status).needed(requirements::SUBSCRIBE)?;
     Ok(())
 }
 
@@ -191,7 +209,7 @@ async fn tried_again(cx: Context) -> Verdict {
     refused?;
     cx.act(Action::Faults { send: None }).await?;
     let before = subscriptions(&cx, &contact).await?;
-    cx.get_chat(&contact).await?.is(200)?;
+    cx.get_chat(&contact).await.and_then(|it| it.is(200)).needed(requirements::GET_CHAT)?;
     let after = subscriptions(&cx, &contact).await?;
     if after > before {
         return Ok(());

@@ -158,7 +158,9 @@ pub(super) fn progress(checks: usize) -> ProgressBar {
 }
 
 fn show_progress(progress: &ProgressBar, entry: &Entry) {
-    if entry.outcome.is_bad() || entry.outcome == Outcome::Warn {
+    // A failure because of another check may turn out not to be judged.
+    let own = entry.failure.as_ref().is_none_or(|failure| failure.because.is_none());
+    if own && (entry.outcome.is_bad() || entry.outcome == Outcome::Warn) {
         progress.println(format!("{} {}", entry.outcome, entry.check.id));
     }
     progress.set_message(entry.check.id);

@@ -7,8 +7,9 @@ use super::Context;
 use crate::{
     Ability,
     environment::Undo,
+    requirements,
     target::Answer,
-    verdict::{Failure, Verdict, same},
+    verdict::{Failure, Needed, Verdict, same},
 };
 
 impl Context {
@@ -65,10 +66,11 @@ impl Context {
     /// it.
     pub(crate) async fn own_session(&self, config: Value, start: bool) -> Verdict<Self> {
         let name = self.session_name();
-        self.make_session(&name, config, start).await?.succeeds()?;
+        let made = self.make_session(&name, config, start).await;
+        made.and_then(Answer::succeeds).needed(requirements::CREATE_SESSION)?;
         let own = self.on(name);
         if start && self.environment.can(Ability::NewSessions) {
-            own.reaches("WORKING").await?;
+            own.reaches("WORKING").await.needed(requirements::WORKING_SESSION)?;
         }
         Ok(own)
     }
@@ -76,6 +78,12 @@ impl Context {
     /// Starts, stops, restarts or logs out the session.
     pub(crate) async fn session_does(&self, what: &str) -> Verdict<Answer> {
         self.sessions(Method::POST, &format!("/{}/{what}", self.session), None).await
+    }
+
+    /// Starts or stops the session, which must succeed.
+    pub(crate) async fn session_must(&self, what: &str) -> Verdict {
+        let answer = self.session_does(what).await.and_then(Answer::succeeds);
+        answer.map(|_| ()).needed(requirements::START_AND_STOP)
     }
 
     /// Waits until the session has this status.

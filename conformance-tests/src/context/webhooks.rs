@@ -9,8 +9,10 @@ use crate::{
     Ability,
     environment::{Shared, Undo},
     receiver::{Delivery, Hook},
+    requirements,
+    target::Answer,
     trace::Trace,
-    verdict::{Failure, Halt, Verdict, ensure},
+    verdict::{Failure, Halt, Needed, Verdict, ensure},
 };
 
 /// The key that signs the suite's webhooks.
@@ -95,7 +97,9 @@ impl Context {
     /// Adds a webhook to the session under test, whose configuration is restored at the end.
     async fn add_webhook(&self, webhook: Value) -> Verdict {
         let path = format!("/{}", self.session);
-        let session = self.sessions(Method::GET, &path, None).await?.is(200)?.json()?;
+        let session = self.sessions(Method::GET, &path, None).await;
+        let session = session.and_then(|answer| answer.is(200)?.json());
+        let session = session.needed(requirements::GET_SESSION)?;
         let config =
             session.get("config").filter(|it| it.is_object()).cloned().unwrap_or(json!({}));
         if hides_secrets(&config) {
@@ -112,8 +116,9 @@ impl Context {
         let session = self.session.clone();
         self.environment.undo_after(self.check(), Undo::Configure { session, config });
         let body = json!({ "config": changed });
-        self.sessions(Method::PUT, &path, Some(&body)).await?.succeeds()?;
-        self.reaches("WORKING").await
+        let put = self.sessions(Method::PUT, &path, Some(&body)).await;
+        put.and_then(Answer::succeeds).needed(requirements::PUT_SESSION)?;
+        self.reaches("WORKING").await.needed(requirements::PUT_SESSION)
     }
 
     /// The first `count` events of the chat since this check began, in order of arrival.
@@ -141,7 +146,8 @@ impl Context {
 
     /// The next webhook `presence.update` of the chat, as JSON.
     pub(crate) async fn presence_update(&self, hook: &Hook, chat: &str) -> Verdict<Value> {
-        let found = self.presence_updates(hook, chat, 1).await?;
+        let found = self.presence_updates(hook, chat, 1).await;
+        let found = found.needed(requirements::PRESENCE_UPDATE)?;
         Ok(found.first().map(Delivery::json).unwrap_or_default())
     }
 
@@ -162,7 +168,7 @@ impl Context {
         let config = json!({ "metadata": metadata(), "webhooks": [webhook] });
         let own = self.own_session(config, true).await?;
         own.first_status(&hook).await?;
-        own.session_does("stop").await?.succeeds()?;
+        own.session_must("stop").await?;
         let stopped = |delivery: &Delivery| delivery.json()["payload"]["status"] == "STOPPED";
         hook.wait(1, self.timeout(), stopped).await;
         Ok(hook.deliveries(|_| true))
@@ -171,7 +177,8 @@ impl Context {
     /// The first webhook of a starting session.
     pub(crate) async fn first_status(&self, hook: &Hook) -> Verdict<Delivery> {
         self.statuses(hook, 1)
-            .await?
+            .await
+            .needed(requirements::SESSION_STATUS)?
             .into_iter()
             .next()
             .ok_or_else(|| Failure::new("a webhook session.status", "none").into())

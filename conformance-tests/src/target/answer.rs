@@ -39,8 +39,14 @@ impl Answer {
 
     /// This answer, if it has this status.
     pub(crate) fn is(self, status: u16) -> Verdict<Self> {
-        let got = self.status.as_u16();
-        self.holds(ensure(got == status, format!("status {status}"), || self.described()))?;
+        self.any_of(&[status])
+    }
+
+    /// This answer, if it has one of these statuses.
+    pub(crate) fn any_of(self, statuses: &[u16]) -> Verdict<Self> {
+        let expected: Vec<String> = statuses.iter().map(u16::to_string).collect();
+        let fits = statuses.contains(&self.status.as_u16());
+        self.holds(ensure(fits, format!("status {}", expected.join(" or ")), || self.described()))?;
         Ok(self)
     }
 

@@ -210,7 +210,7 @@ async fn a_known_failure_does_not_fail_the_run_and_a_warning_does_when_strict() 
     let ours = Ours::start().await;
     let broken = Proxy::start(&ours.url, &HAS_NO_LIST).await;
     let must = "presence/get-all/answers-200-with-an-array";
-    let should = "presence/get-all/works-without-the-trailing-slash";
+    let should = "errors/ping-answers-pong";
     let list = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(list.path(), format!("# known\n{must} # always\n\n")).unwrap();
     let known = format!("@{}", list.path().display());
@@ -229,7 +229,24 @@ async fn a_known_failure_does_not_fail_the_run_and_a_warning_does_when_strict() 
     args.extend(["--skip", should]);
     let (code, out, _) = ended(&args).await;
     assert_eq!(code, Some(0), "{out}");
-    assert!(out.contains("--skip:\n    presence/get-all/works"), "{out}");
+    assert!(out.contains("--skip:\n    errors/ping"), "{out}");
+}
+
+#[tokio::test]
+async fn one_fault_is_one_failure_and_the_others_are_not_judged() {
+    let ours = Ours::start().await;
+    let broken = Proxy::start(&ours.url, &HAS_NO_LIST).await;
+    let must = "presence/get-all/answers-200-with-an-array";
+    let other = "presence/get-all/works-without-the-trailing-slash";
+    let args = ["run", "--target", &broken.url, "--api-key", KEY, must, other];
+    let (code, out, _) = ended(&args).await;
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("1 skip, 1 fail"), "{out}");
+    assert!(out.contains(&format!("  not judged, because of {must}:\n    {other}\n")), "{out}");
+    // Without that check in the run, it is tried all the same.
+    let (code, out, _) = ended(&[&args[..5], &[other]].concat()).await;
+    assert_eq!(code, Some(2), "{out}");
+    assert!(out.contains("not judged, because of"), "{out}");
 }
 
 #[tokio::test]

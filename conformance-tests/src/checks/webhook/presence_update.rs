@@ -11,6 +11,7 @@ use crate::{
     context::{documented, record},
     driver::{Becomes, LastSeen},
     receiver::Delivery,
+    requirements,
     verdict::{Failure, Verdict, at_if, ensure, same},
 };
 
@@ -135,7 +136,8 @@ async fn each_status(cx: Context) -> Verdict {
                     came.iter().map(|it| it.json()["payload"]["presences"].clone()).collect();
                 let failure =
                     Failure::new(format!("a webhook with {expected}"), json!(sent).to_string());
-                return Err(Failure { traced: last, ..failure }.into());
+                let because = Some(requirements::PRESENCE_UPDATE);
+                return Err(Failure { traced: last, because, ..failure }.into());
             }
         }
     }

@@ -9,7 +9,8 @@ use crate::{
     Need::{Driver, Webhook},
     driver::Becomes,
     receiver::Delivery,
-    verdict::{Verdict, ensure},
+    requirements,
+    verdict::{Needed, Verdict, ensure},
 };
 
 pub(super) fn checks() -> Vec<Check> {
@@ -67,8 +68,8 @@ async fn last_is_latest(cx: Context) -> Verdict {
     let (wanted, arrived) = a_dozen(&cx).await?;
     let (latest, last) = (wanted.last().copied().unwrap_or_default(), arrived.last());
     let is_latest = last.is_some_and(|status| status == latest);
-    ensure(is_latest, format!("{latest} last"), || format!("{}", json!(arrived)))?;
-    Ok(())
+    let judged = ensure(is_latest, format!("{latest} last"), || json!(arrived).to_string());
+    Ok(judged.needed(requirements::PRESENCE_UPDATE)?)
 }
 
 async fn in_order(cx: Context) -> Verdict {
@@ -87,9 +88,8 @@ async fn none_lost(cx: Context) -> Verdict {
         let count = |list: &[&str]| list.iter().filter(|it| **it == word).count();
         let arrived: Vec<&str> = arrived.iter().map(String::as_str).collect();
         let (sent, came) = (count(&wanted), count(&arrived));
-        ensure(came >= sent, format!("{sent} webhooks with the status {word}"), || {
-            came.to_string()
-        })?;
+        let wanted = format!("{sent} webhooks with the status {word}");
+        ensure(came >= sent, wanted, || came.to_string()).needed(requirements::PRESENCE_UPDATE)?;
     }
     Ok(())
 }

@@ -82,6 +82,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         })
         .also(&["webhook/presence-update/reports-each-status"]),
     Mutant::breaks(&["webhook/presence-update/has-the-four-fields"])
+        .also(&["webhook/presence-update/engine-is-noweb"])
         .webhook(|post, _| change(post, |event| event["engine"] = 1.into())),
     Mutant::breaks(&["webhook/presence-update/payload-is-as-in-the-example"])
         .webhook(|post, _| {
@@ -143,7 +144,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 }
             })
         })
-        .also(&["webhook/presence-update/payload-is-as-in-the-example"]),
+        .also(&[
+            "webhook/presence-update/reports-each-status",
+            "webhook/presence-update/payload-is-as-in-the-example",
+        ]),
     // Sends an unknown status.
     Mutant::breaks(&[
         "webhook/presence-update/status-is-one-of-five",
@@ -356,7 +360,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant::breaks(&["websocket/brings-session-status"])
         .frame(|event| event["event"] != "session.status"),
     // Reads only the first event.
-    Mutant::breaks(&["websocket/events-by-comma-or-repeated"])
+    Mutant::breaks(&["websocket/events-by-comma"])
         .socket(|query| query.replace(",presence.update", "")),
     Mutant::breaks(&["websocket/wrong-key-is-refused"]).socket(|query| {
         format!("{}&x-api-key={}", query.replace("x-api-key", "key"), crate::ours::KEY)

@@ -16,14 +16,20 @@ use super::{
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // Writes contacts as the engine does.
-    Mutant::breaks(&["presence/fields/ids-end-in-c-us-or-g-us"]).answer(|call, reply, _| {
-        in_all(call, reply, |all| {
-            for record in all.iter_mut().filter(|chat| is_group(&chat["id"])).flat_map(records) {
-                let who = record["participant"].as_str().unwrap();
-                record["participant"] = who.replace("@c.us", "@s.whatsapp.net").into();
-            }
-        });
-    }),
+    Mutant::breaks(&["presence/fields/ids-end-in-c-us-or-g-us"])
+        .also(&[
+            "presence/get-all/group-participants-are-contacts",
+            "presence/get-all/has-one-entry-per-group",
+        ])
+        .answer(|call, reply, _| {
+            in_all(call, reply, |all| {
+                for record in all.iter_mut().filter(|chat| is_group(&chat["id"])).flat_map(records)
+                {
+                    let who = record["participant"].as_str().unwrap();
+                    record["participant"] = who.replace("@c.us", "@s.whatsapp.net").into();
+                }
+            });
+        }),
     Mutant::breaks(&["presence/fields/group-lists-itself"]).answer(|call, reply, _| {
         in_chat(call, reply, without_itself);
     }),
@@ -132,13 +138,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         let message = call.path.ends_with("/events") && call.json()["event"] == "messages.upsert";
         if message { ok() } else { None }
     }),
-    Mutant::breaks(&["presence/fields/last-seen-is-in-unix-seconds"]).answer(|call, reply, _| {
-        in_records(call, reply, |record| {
-            if let Some(seconds) = record["lastSeen"].as_u64() {
-                record["lastSeen"] = (seconds * 1000).into();
-            }
-        });
-    }),
+    Mutant::breaks(&["presence/fields/last-seen-is-in-unix-seconds"])
+        .also(&["presence/fields/last-seen-is-seconds-or-empty"])
+        .answer(|call, reply, _| {
+            in_records(call, reply, |record| {
+                if let Some(seconds) = record["lastSeen"].as_u64() {
+                    record["lastSeen"] = (seconds * 1000).into();
+                }
+            });
+        }),
     // Shows a last seen in the future.
     Mutant::breaks(&["presence/fields/last-seen-is-seconds-or-empty"]).answer(|call, reply, _| {
         in_records(call, reply, |record| {
@@ -147,13 +155,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
             }
         });
     }),
-    Mutant::breaks(&["presence/fields/last-seen-is-empty-when-online"]).answer(|call, reply, _| {
-        in_records(call, reply, |record| {
-            if record["lastKnownPresence"] == "online" {
-                record["lastSeen"] = 1_686_719_326.into();
-            }
-        });
-    }),
+    Mutant::breaks(&["presence/fields/last-seen-is-empty-when-online"])
+        .also(&["presence/get-chat/direct-chat-is-as-in-the-example"])
+        .answer(|call, reply, _| {
+            in_records(call, reply, |record| {
+                if record["lastKnownPresence"] == "online" {
+                    record["lastSeen"] = 1_686_719_326.into();
+                }
+            });
+        }),
     Mutant::breaks(&["presence/fields/last-seen-is-empty-when-online"]).answer(|call, reply, _| {
         in_records(call, reply, |record| {
             if record["lastKnownPresence"] == "recording" {

@@ -70,8 +70,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
             });
         },
     ),
-    Mutant::breaks(&["presence/get-all/group-participants-are-contacts"]).answer(
-        |call, reply, _| {
+    Mutant::breaks(&["presence/get-all/group-participants-are-contacts"])
+        .also(&["presence/fields/ids-end-in-c-us-or-g-us"])
+        .answer(|call, reply, _| {
             in_all(call, reply, |all| {
                 for record in all.iter_mut().filter(|chat| is_group(&chat["id"])).flat_map(records)
                 {
@@ -80,8 +81,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     }
                 }
             });
-        },
-    ),
+        }),
     Mutant::breaks(&["presence/get-all/group-is-as-in-the-example"]).answer(|call, reply, _| {
         in_all(call, reply, |all| {
             for chat in all {
@@ -100,9 +100,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 }
             });
         }),
-    Mutant::breaks(&["presence/get-all/has-one-entry-per-chat"]).answer(|call, reply, _| {
-        in_all(call, reply, |all| *all = [all.clone(), all.clone()].concat());
-    }),
+    Mutant::breaks(&["presence/get-all/has-one-entry-per-chat"])
+        .also(&["presence/get-all/has-one-entry-per-group"])
+        .answer(|call, reply, _| {
+            in_all(call, reply, |all| *all = [all.clone(), all.clone()].concat());
+        }),
     // Lists a group's participants twice.
     Mutant::breaks(&["presence/get-all/has-one-entry-per-group"]).answer(|call, reply, _| {
         in_all(call, reply, |all| {

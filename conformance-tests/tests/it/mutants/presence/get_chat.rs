@@ -30,15 +30,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 }
             });
         }),
-    Mutant::breaks(&["presence/get-chat/direct-chat-is-as-in-the-example"]).answer(
-        |call, reply, _| {
+    Mutant::breaks(&["presence/get-chat/direct-chat-is-as-in-the-example"])
+        .also(&["presence/fields/last-seen-is-empty-when-online"])
+        .answer(|call, reply, _| {
             in_records(call, reply, |record| {
                 if record["lastKnownPresence"] == "online" {
                     record["lastSeen"] = 0.into();
                 }
             });
-        },
-    ),
+        }),
     Mutant::breaks(&["presence/get-chat/group-lists-each-participant"]).answer(|call, reply, _| {
         in_chat(call, reply, |chat| {
             if is_group(&chat["id"]) {
@@ -76,7 +76,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
             let third = stanza["attrs"].get("participant").is_none() && memory.count(chat) == 3;
             if third { ok() } else { None }
         })
-        .also(&["presence/fields/last-seen-is-empty-when-online"]),
+        .also(&[
+            "webhook/presence-update/reports-each-status",
+            "presence/fields/last-seen-is-empty-when-online",
+        ]),
     Mutant::breaks(&["presence/get-chat/decodes-the-id"]).answer(|call, reply, _| {
         if call.path.contains("%40") {
             reply.status = 404;
