@@ -21,14 +21,16 @@ async def receive(socket):
             await socket.pong(message.data)
         elif message.type == aiohttp.WSMsgType.PONG:
             say({"pong": True})
-        else:
+        elif message.type == aiohttp.WSMsgType.CLOSE:
             return say({"closed": socket.close_code, "reason": message.extra or ""})
+        else:
+            return None  # This side closes, and says so itself.
 
 
 async def main():
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    socket, receiving = None, None
+    socket, tasks = None, []
     async with aiohttp.ClientSession() as session:
         while line := await lines.readline():
             command = json.loads(line)
@@ -41,7 +43,7 @@ async def main():
                     say({"error": str(error)})
                     continue
                 say({"open": True, "protocol": socket.protocol or ""})
-                receiving = asyncio.create_task(receive(socket))
+                tasks.append(asyncio.create_task(receive(socket)))
             elif "send" in command:
                 await socket.send_str(command["send"])
             elif "ping" in command:
@@ -50,7 +52,6 @@ async def main():
                 with contextlib.suppress(ConnectionError):  # The server may close while it is being sent.
                     await socket.send_str("x" * command["flood"])
             else:
-                receiving.cancel()
                 await socket.close(code=command["close"], message=b"the client's reason")
                 say({"closed": socket.close_code, "reason": ""})
 

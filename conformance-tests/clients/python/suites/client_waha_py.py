@@ -94,14 +94,14 @@ def deprecated(server, call, of):
         server.reaches(name, "WORKING")
     with case(f"{of} sessions.depracated_start of a running session is 422"):
         equal(status_of(call, "sessions.depracated_start", {"name": name}).status_code, 422)
-    with case(f"{of} sessions.deprecated_logout"):
-        call("sessions.deprecated_logout", {"name": name})
     with case(f"{of} sessions.deprecated_stop"):
         call("sessions.deprecated_stop", {"name": name})
         server.reaches(name, "STOPPED")
-    with case(f"{of} sessions.deprecated_stop with logout deletes"):
-        call("sessions.deprecated_stop", {"name": name, "logout": True})
-        equal(server.call("GET", f"/api/sessions/{name}")[0], 404)
+    for does, body in (("deprecated_stop", {"logout": True}), ("deprecated_logout", {})):
+        with case(f"{of} sessions.{does} {body} deletes the session"):
+            call("sessions.depracated_start", {"name": name})
+            call(f"sessions.{does}", {"name": name, **body})
+            equal(server.call("GET", f"/api/sessions/{name}")[0], 404)
 
 
 def auth(server, call, of):
