@@ -99,12 +99,12 @@ impl Gateway {
 
     /// The HTTP interface, for a server of your own.
     pub fn router(&self) -> Router {
-        router::build(&self.parts, self.own.clone(), Some(self.access.clone()))
+        router::build(&self.parts, self.own.clone(), Some(self.access.clone()), &self.connections)
     }
 
     /// The HTTP interface without the key, for calls from within this program.
     pub fn router_without_key(&self) -> Router {
-        router::build(&self.parts, self.own.clone(), None)
+        router::build(&self.parts, self.own.clone(), None, &self.connections)
     }
 
     /// Serves HTTP until `shutdown` is ready, then shuts down within [`SHUTDOWN_GRACE`].

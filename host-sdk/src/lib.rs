@@ -36,6 +36,7 @@ pub use http::{
 };
 pub use plugins::loader::{self, LoadError, LoadedPlugin, PluginInfo};
 pub use sessions::{
-    IgnoreConfig, MAX_SESSIONS, SessionConfig, SessionError, SessionSpec, is_session_name,
+    IgnoreConfig, MAX_METADATA, MAX_OTHER_SETTINGS, MAX_SESSIONS, MAX_SESSIONS_PER_MINUTE,
+    SessionConfig, SessionError, SessionSpec, is_session_name,
 };
 pub use store::{MemoryStore, Store, StoreError};

@@ -8,15 +8,15 @@ mod queue;
 mod races;
 mod session;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use host_delivery::{clock::Clock, event_bus::EventBus};
 use indexmap::IndexMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
-pub use self::config::{IgnoreConfig, SessionConfig};
+pub use self::config::{IgnoreConfig, MAX_METADATA, MAX_OTHER_SETTINGS, SessionConfig};
 pub(crate) use self::session::{Ending, Session};
 use self::{listener::Listener, queue::CURRENT};
 use crate::engine::{Engine, QUEUE_DEPTH};
@@ -74,6 +74,9 @@ pub enum SessionError {
         /// The names of the gateway's engines.
         known: String,
     },
+    /// Clients created too many within a minute.
+    #[error("{0} sessions were created within a minute, which is the limit; try again in a minute")]
+    TooFast(usize),
     /// The gateway has as many sessions as it can.
     #[error("the limit of {0} sessions is reached; delete one first")]
     TooMany(usize),
@@ -81,6 +84,9 @@ pub enum SessionError {
 
 /// The most sessions that a gateway has.
 pub const MAX_SESSIONS: usize = 1_000;
+
+/// The most sessions that HTTP clients create within a minute of real time.
+pub const MAX_SESSIONS_PER_MINUTE: usize = 600;
 
 /// A gateway's sessions, in the order in which they were created.
 ///
@@ -93,6 +99,8 @@ pub(crate) struct Sessions {
     around: Arc<Around>,
     engines: IndexMap<String, Arc<dyn Engine>>,
     all: RwLock<IndexMap<String, Entry>>,
+    /// When the current minute began, and how many sessions clients have created in it.
+    minute: Mutex<(Instant, usize)>,
 }
 
 /// What every session uses of the gateway.
@@ -132,7 +140,8 @@ impl Sessions {
         engines: IndexMap<String, Arc<dyn Engine>>,
     ) -> Arc<Self> {
         let around = Arc::new(Around { clock, bus, version });
-        Arc::new(Self { around, engines, all: RwLock::default() })
+        let minute = Mutex::new((Instant::now(), 0));
+        Arc::new(Self { around, engines, all: RwLock::default(), minute })
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Session>> {
@@ -184,6 +193,19 @@ impl Sessions {
         let worker = self.around.clock.spawn(Box::pin(CURRENT.scope(session.clone(), work)));
         all.insert(name, Entry { session: session.clone(), worker });
         Ok(session)
+    }
+
+    /// Counts a session that a client is about to create.
+    pub(crate) fn throttle(&self) -> Result<(), SessionError> {
+        let mut minute = self.minute.lock();
+        if minute.0.elapsed() >= Duration::from_secs(60) {
+            *minute = (Instant::now(), 0);
+        }
+        if minute.1 >= MAX_SESSIONS_PER_MINUTE {
+            return Err(SessionError::TooFast(MAX_SESSIONS_PER_MINUTE));
+        }
+        minute.1 += 1;
+        Ok(())
     }
 
     /// The engine called `name`, or the first one.

@@ -33,8 +33,11 @@ const NO_KEY: (&str, &str) =
     ("401", "The server requires an API key, and the request does not carry it.");
 
 /// The answers to a body that arrives too slowly, or is too large.
-const BAD_BODY: [(&str, &str); 2] =
-    [("408", "The body did not arrive within 30 s."), ("413", "The body is over 1 MiB.")];
+const BAD_BODY: [(&str, &str); 3] = [
+    ("408", "The body did not arrive within 30 s."),
+    ("413", "The body is over 1 MiB, once inflated."),
+    ("415", "The content type, charset or content encoding is not supported."),
+];
 
 /// The document at `/openapi.json`, and at `/-json` as in WAHA, and its page at `/docs`.
 pub(super) fn routes(parts: &Parts, own: &Value, docs: &Docs) -> Router {

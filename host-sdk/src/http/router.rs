@@ -20,6 +20,7 @@ use tower_http::{
 use super::{
     access::{self, Access},
     browsers::{self, Browsers},
+    connections::ConnectionCounts,
     docs::Docs,
     endpoint::Endpoint,
     error::HttpError,
@@ -39,9 +40,14 @@ pub(crate) struct Own {
 }
 
 /// The gateway's HTTP interface; without `access`, for callers within this program.
-pub(crate) fn build(parts: &Arc<Parts>, own: Own, access: Option<Access>) -> Router {
+pub(crate) fn build(
+    parts: &Arc<Parts>,
+    own: Own,
+    access: Option<Access>,
+    connections: &Arc<ConnectionCounts>,
+) -> Router {
     let mut paths: IndexMap<String, MethodRouter> = IndexMap::new();
-    let gateways = server::routes(parts).into_iter().chain(sessions::routes(parts));
+    let gateways = server::routes(parts, connections).into_iter().chain(sessions::routes(parts));
     for (path, methods) in gateways.chain(pairing::routes(parts)) {
         paths.insert(Place::new(path).path, methods);
     }

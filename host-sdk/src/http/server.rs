@@ -12,7 +12,7 @@ use axum::{
 use host_delivery::{clock::SystemClock, webhook::REDACTED};
 use serde_json::{Map, Value, json};
 
-use super::{error::HttpError, sessions::flag, websocket};
+use super::{connections::ConnectionCounts, error::HttpError, sessions::flag, websocket};
 use crate::parts::Parts;
 
 /// The gateway's own paths, which no plugin can have.
@@ -40,7 +40,10 @@ pub(crate) const PATHS: &[&str] = &[
 ];
 
 /// What answers at each of [`PATHS`].
-pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
+pub(crate) fn routes(
+    parts: &Arc<Parts>,
+    connections: &Arc<ConnectionCounts>,
+) -> Vec<(&'static str, MethodRouter)> {
     let version = {
         let parts = parts.clone();
         get(async move || {
@@ -67,10 +70,10 @@ pub(crate) fn routes(parts: &Arc<Parts>) -> Vec<(&'static str, MethodRouter)> {
         get(async move || Json(health_of(&parts)))
     };
     let metrics = {
-        let parts = parts.clone();
+        let (parts, connections) = (parts.clone(), connections.clone());
         get(async move || {
             let format = "text/plain; version=0.0.4; charset=utf-8";
-            ([(CONTENT_TYPE, format)], parts.bus.metrics().render())
+            ([(CONTENT_TYPE, format)], parts.bus.metrics().render() + &connections.render())
         })
     };
     let socket = {

@@ -126,7 +126,11 @@ async fn deprecated(parts: &Parts, act: &str, request: Request) -> Answer {
             replace_config(&session, &mut body)?;
             session
         }
-        None => parts.create_session(SessionSpec::new(name).config(read_config(&body)?))?,
+        None => {
+            let config = read_config(&body)?;
+            parts.sessions.throttle()?;
+            parts.create_session(SessionSpec::new(name).config(config))?
+        }
     };
     session.start().await;
     Ok((StatusCode::CREATED, Json(brief(&session))).into_response())
@@ -167,6 +171,7 @@ async fn create_one(parts: &Arc<Parts>, request: Request) -> Answer {
         Some(_) => return Err(HttpError::bad_request("start: expected true or false")),
     };
     let spec = SessionSpec::new(name).config(read_config(&body)?);
+    parts.sessions.throttle()?;
     let session = parts.create_session(spec)?;
     if start {
         session.start().await;
@@ -223,7 +228,7 @@ fn full(session: &Session) -> Value {
 impl From<SessionError> for HttpError {
     fn from(error: SessionError) -> Self {
         let status = match error {
-            SessionError::BadName(_) => StatusCode::BAD_REQUEST,
+            SessionError::BadName(_) | SessionError::TooFast(_) => StatusCode::BAD_REQUEST,
             SessionError::Exists(_)
             | SessionError::UnknownEngine { .. }
             | SessionError::TooMany(_) => StatusCode::UNPROCESSABLE_ENTITY,

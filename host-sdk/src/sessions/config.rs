@@ -3,6 +3,12 @@
 use host_delivery::webhook::{ConfigError, REDACTED, WebhookConfig, refuse_placeholder};
 use serde_json::{Map, Value, json};
 
+/// The largest metadata of a session, in bytes of JSON: every event of the session carries it.
+pub const MAX_METADATA: usize = 16 * 1024;
+
+/// The largest settings of a session that the gateway only keeps ([`SessionConfig::other`]), in bytes of JSON.
+pub const MAX_OTHER_SETTINGS: usize = 64 * 1024;
+
 /// Where the password of the proxy is, the one secret among the engines' settings.
 const PASSWORD: &str = "/proxy/password";
 
@@ -47,6 +53,8 @@ impl SessionConfig {
                 _ => drop(read.other.insert(name.clone(), value.clone())),
             }
         }
+        check_size("config.metadata", MAX_METADATA, read.metadata.as_ref())?;
+        check_size("config", MAX_OTHER_SETTINGS, Some(&read.other))?;
         let password = config.get("proxy").and_then(|proxy| proxy.get("password"));
         refuse_placeholder(
             password.and_then(Value::as_str).unwrap_or_default(),
@@ -74,6 +82,18 @@ impl SessionConfig {
         }
         shown
     }
+}
+
+fn check_size(
+    field: &str,
+    limit: usize,
+    value: Option<&Map<String, Value>>,
+) -> Result<(), ConfigError> {
+    let size = value.map_or(0, |value| json!(value).to_string().len());
+    if size > limit {
+        return Err(wrong(field, format!("{size} bytes of JSON; expected up to {limit}")));
+    }
+    Ok(())
 }
 
 fn wrong(field: impl Into<String>, problem: impl Into<String>) -> ConfigError {

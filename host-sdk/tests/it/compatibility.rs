@@ -4,7 +4,8 @@ use std::io::Write;
 
 use axum::{Router, body::Body, http::Method};
 use host_sdk::{
-    BODY_LIMIT, Gateway, LoadedPlugin, SessionSpec, SessionStatus,
+    BODY_LIMIT, Gateway, LoadedPlugin, MAX_METADATA, MAX_OTHER_SETTINGS, MAX_SESSIONS_PER_MINUTE,
+    SessionSpec, SessionStatus,
     host_abi::{Host, Manifest, Plugin, PluginError, Request, Response, Route, Snapshot},
 };
 use serde_json::{Value, json};
@@ -267,4 +268,38 @@ async fn a_session_that_waits_for_a_phone_shows_its_codes() {
     assert_eq!(status, 422);
     assert!(body.contains(r#""status":"WORKING","expected":["SCAN_QR_CODE"]"#), "{body}");
     assert_eq!(get(&router, "/api/other/auth/qr").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_configuration_has_caps() {
+    let router = router().await;
+    let message = async |config: Value| {
+        let body = json!({ "name": "big", "start": false, "config": config });
+        let (status, body) = post(&router, "/api/sessions", body).await;
+        format!("{status} {}", body["message"].as_str().unwrap_or_default())
+    };
+    let big = "x".repeat(MAX_METADATA);
+    assert_eq!(
+        message(json!({ "metadata": { "a": big } })).await,
+        "400 config.metadata: 16392 bytes of JSON; expected up to 16384"
+    );
+    let big = "x".repeat(MAX_OTHER_SETTINGS);
+    assert_eq!(
+        message(json!({ "noweb": big })).await,
+        "400 config: 65548 bytes of JSON; expected up to 65536"
+    );
+    assert_eq!(message(json!({ "metadata": { "a": "x".repeat(16_000) } })).await, "201 ");
+}
+
+#[tokio::test]
+async fn clients_create_a_limited_number_of_sessions_per_minute() {
+    let router = router().await;
+    let mut last = (0, Value::Null);
+    for _ in 0..=MAX_SESSIONS_PER_MINUTE {
+        last = post(&router, "/api/sessions", json!({ "name": "n", "start": false })).await;
+        send(&router, Method::DELETE, "/api/sessions/n", &[], "").await;
+    }
+    let message =
+        "600 sessions were created within a minute, which is the limit; try again in a minute";
+    assert_eq!((last.0, &last.1["message"]), (400, &json!(message)));
 }

@@ -144,3 +144,33 @@ async fn beyond_the_limit_a_connection_is_answered_503_when_none_is_at_rest() {
     assert!(read_head(&mut working).await.starts_with("HTTP/1.1 201 "));
     server.end().await;
 }
+
+/// Such a client writes everything before it reads anything.
+#[tokio::test]
+async fn a_client_that_writes_a_body_over_the_limit_reads_413() {
+    let server = serve(ConnectionLimits::default()).await;
+    let body = vec![b'x'; 20 << 20];
+    for head in ["content-length: 20971520", "transfer-encoding: chunked"] {
+        let mut client = server.connect().await;
+        let head = format!("POST /api/sessions HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        if head.contains("chunked") {
+            client.write_all(b"1400000\r\n").await.unwrap();
+        }
+        client.write_all(&body).await.unwrap();
+        let answer = read_head(&mut client).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn metrics_count_connections() {
+    let server = serve(ConnectionLimits::default()).await;
+    let metrics = server
+        .exchange(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await;
+    assert!(metrics.contains("\nwaha_open_connections 1\n"), "{metrics}");
+    assert!(metrics.contains("\nwaha_connections_total{outcome=\"accepted\"} 1\n"), "{metrics}");
+    server.end().await;
+}

@@ -150,6 +150,33 @@ pub(crate) struct ConnectionCounts {
     pub(crate) unread: AtomicU64,
 }
 
+impl ConnectionCounts {
+    /// Writes the counts in Prometheus' text format.
+    pub(crate) fn render(&self) -> String {
+        let mut text = format!(
+            "# HELP waha_open_connections Open connections of clients.\n\
+             # TYPE waha_open_connections gauge\n\
+             waha_open_connections {}\n\
+             # HELP waha_connections_total Connections of clients, and why the server ended them.\n\
+             # TYPE waha_connections_total counter\n",
+            self.open.load(Relaxed)
+        );
+        let rows = [
+            ("accepted", &self.accepted),
+            ("refused", &self.refused),
+            ("evicted", &self.evicted),
+            ("late", &self.late),
+            ("idle", &self.idle),
+            ("unread", &self.unread),
+        ];
+        for (outcome, count) in rows {
+            let count = count.load(Relaxed);
+            text.push_str(&format!("waha_connections_total{{outcome=\"{outcome}\"}} {count}\n"));
+        }
+        text
+    }
+}
+
 /// All connections of one listener, oldest first. The accept loop adds them, a connection's end takes
 /// it out, and the beat goes through them; the lock is held for one of these at a time.
 #[derive(Debug)]
