@@ -2,6 +2,7 @@
 
 mod app;
 mod expect;
+mod hurry;
 
 use std::{
     pin::pin,
@@ -15,17 +16,18 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
     sync::{Notify, oneshot},
-    task::{AbortHandle, JoinHandle, JoinSet},
+    task::{JoinHandle, JoinSet},
     time::{Instant, timeout},
 };
 
 pub(crate) use self::app::{App, outward};
+use self::hurry::{Hurry, hurry_on};
 pub use self::{app::Answer, expect::Unmet};
 use crate::{
     delay::Delay,
     engine::{MockEngine, MockError},
     scenario::{Action, Due, Scenario, Session},
-    time::{Pace, Speed, VirtualClock},
+    time::{Pace, Speed},
     world::Act,
 };
 
@@ -101,16 +103,6 @@ impl Inner {
     fn come_to(&self, due_ms: Option<u64>) {
         self.play.lock().due_ms = due_ms;
         self.came_on.notify_waiters();
-    }
-}
-
-/// A task that ends when this is dropped.
-#[derive(Debug)]
-struct Hurry(AbortHandle);
-
-impl Drop for Hurry {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -377,15 +369,6 @@ impl Stage {
         if play.unmet.len() < UNMET_LIMIT {
             play.unmet.push(unmet);
         }
-    }
-}
-
-/// Moves a clock to each timer as soon as there is one.
-async fn hurry_on(clock: VirtualClock) {
-    loop {
-        let wait = clock.next_timer().await;
-        clock.advance(wait).await;
-        tokio::task::yield_now().await;
     }
 }
 
