@@ -11,7 +11,7 @@ use crate::{
     world::{Act, Does},
 };
 
-/// A contact who is about to do something: `mock.contact("alice").types()`.
+/// A handle on one contact, to make them act: `mock.contact("alice").types()`.
 #[derive(Clone, Debug)]
 pub struct Who {
     mock: MockEngine,

@@ -11,7 +11,7 @@
 //! | `POST /mock/sessions/{session}/connection` | `{"state":"open"}`, `{"state":"close","code":428}` |
 //! | `GET`, `PUT /mock/sessions/{session}/faults` | what goes wrong; see [`Faults`](crate::faults::Faults) |
 //! | `POST /mock/sessions/{session}/contacts/{name or id}` | `{"does":"typing","in":"team"}` |
-//! | `GET /mock/world` | everybody's true state |
+//! | `GET /mock/world` | the true state of all contacts |
 //! | `GET`, `PUT /mock/rules` | which of WhatsApp's rules hold; see [`Rules`](crate::world::Rules) |
 //! | `GET`, `PUT /mock/clock` | `{"mode":"stepped"}`, `{"mode":"real","speed":60}`, `{"mode":"max"}` |
 //! | `POST /mock/clock/advance` | `{"by":"25s"}` |
@@ -89,7 +89,7 @@ async fn overview(State(stage): State<Stage>) -> Json<Value> {
     }))
 }
 
-/// A JSON body; `null` when there is none.
+/// A JSON body; `null` when it is empty.
 async fn body(request: Request) -> Result<Value, HttpError> {
     let bytes = read_body(request).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {

@@ -1,4 +1,7 @@
-//! The engine: it carries what the world says to a gateway, and what the gateway asks to the world.
+//! The engine: carries the world's stanzas to a gateway, and the gateway's requests to the world.
+//!
+//! One file of over 400 lines: it is the whole public handle, one short method per thing that a test or the
+//! control API can do; what the methods do is in the files below.
 //!
 //! ```text
 //! world -> stanza -> faults -> bytes -> stanza -> Baileys event -> gateway
@@ -67,9 +70,9 @@ pub struct MockEngine(Arc<Shared>);
 struct Shared {
     clock: VirtualClock,
     state: Mutex<State>,
-    /// What is made is handed over before the next is made, so that a session's order is the world's.
+    /// Held from making an event until it is handed over, so that a session sees events in the world's order.
     turn: tokio::sync::Mutex<()>,
-    /// Told whenever a journal gets an entry.
+    /// Notified whenever a journal gets an entry.
     sent: Notify,
     stubs: Stubs,
     log: Log,
@@ -134,7 +137,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub fn me(&self, session: &str) -> Result<Me, MockError> {
         Ok(self.link(session)?.me())
     }
@@ -164,7 +167,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session, the gateway has stopped it or it is not on NOWEB, and when a
+    /// Fails when the session does not exist, is stopped or is not on NOWEB, and when a
     /// node cannot be written as bytes.
     pub async fn inject(&self, session: &str, stanzas: Vec<Node>) -> Result<Vec<Event>, MockError> {
         let client = self.noweb_session(session)?.outlet();
@@ -186,7 +189,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session, the gateway has stopped it, or it is not on NOWEB.
+    /// Fails when the session does not exist, is stopped, or is not on NOWEB.
     pub async fn hand(&self, session: &str, events: Vec<Event>) -> Result<(), MockError> {
         self.noweb_session(session)?;
         let _turn = self.0.turn.lock().await;
@@ -200,7 +203,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session, and when the gateway has stopped it.
+    /// Fails when the session does not exist or is stopped.
     pub async fn connection(
         &self,
         session: &str,
@@ -225,7 +228,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session, and when the gateway has stopped it.
+    /// Fails when the session does not exist or is stopped.
     pub async fn set_status(&self, session: &str, status: SessionStatus) -> Result<(), MockError> {
         let events = self.running(session)?.events();
         if let Some(events) = events {
@@ -238,7 +241,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub fn set_faults(&self, session: &str, faults: &Faults) -> Result<(), MockError> {
         let link = self.link(session)?;
         let over = link.set_faults(faults.clone());
@@ -252,7 +255,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub fn faults(&self, session: &str) -> Result<Faults, MockError> {
         Ok(self.link(session)?.faults())
     }
@@ -261,7 +264,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub fn journal(&self, session: &str, since: u64) -> Result<Vec<Entry>, MockError> {
         Ok(self.link(session)?.journal(|journal| journal.since(since).cloned().collect()))
     }
@@ -270,7 +273,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub fn journal_dropped(&self, session: &str) -> Result<u64, MockError> {
         Ok(self.link(session)?.journal(|journal| journal.dropped()))
     }
@@ -279,7 +282,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub fn clear_journal(&self, session: &str) -> Result<(), MockError> {
         self.link(session)?.journal(crate::journal::Journal::clear);
         Ok(())
@@ -289,7 +292,7 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub async fn sent(
         &self,
         session: &str,
@@ -308,7 +311,7 @@ impl MockEngine {
     }
 
     /// The events that a session got, oldest first, as far as the log goes back ([`LOG_LIMIT`],
-    /// [`LOG_BYTES`]); none when there is no such session.
+    /// [`LOG_BYTES`]); empty when the session does not exist.
     pub fn events(&self, session: &str) -> Vec<Event> {
         self.0.log.events(session)
     }
@@ -317,13 +320,13 @@ impl MockEngine {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such session.
+    /// Fails when the session does not exist.
     pub(crate) fn heard(&self, session: &str) -> Result<Vec<Event>, MockError> {
         self.link(session)?;
         Ok(self.events(session))
     }
 
-    /// Has `observer` told of everything that happens, in order, from now on.
+    /// Calls `observer` for everything that happens from now on, in order.
     pub fn observe(&self, observer: impl Fn(&Happened) + Send + Sync + 'static) {
         self.0.log.observe(Box::new(observer));
     }

@@ -27,7 +27,7 @@ pub struct Faults {
     /// How likely a stanza is malformed: an attribute or its content is missing, or its bytes are cut
     /// off.
     pub malformed: Probability,
-    /// How likely a presence says a status that nobody knows.
+    /// The probability that a presence carries an unknown status.
     pub unknown_status: Probability,
     /// Stanzas that come late.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,11 +43,11 @@ pub struct Faults {
 pub enum SendFault {
     /// It is refused.
     Error,
-    /// There is no answer, and the engine says so at once.
+    /// Not answered; the engine fails at once.
     Timeout,
-    /// There is no answer, and the engine gives up after a minute, as Baileys does.
+    /// Not answered; the engine fails after a minute, as Baileys does.
     Hang,
-    /// It is sent, and answered, after so long.
+    /// Sent, and answered, after this delay.
     Late(Delay),
 }
 
@@ -182,7 +182,7 @@ impl Dice {
     }
 }
 
-/// The same stanza, saying a status that nobody knows; a stanza without a status as it is.
+/// The stanza with an unknown status; unchanged where it has none.
 pub fn with_unknown_status(stanza: Node) -> Node {
     if !matches!(stanza.tag.as_str(), "presence" | "chatstate") {
         return stanza;

@@ -77,7 +77,7 @@ impl Journal {
     }
 }
 
-/// Which nodes somebody waits for: `tag=presence,type=subscribe,to=5511999990001@s.whatsapp.net`.
+/// A filter for nodes: `tag=presence,type=subscribe,to=5511999990001@s.whatsapp.net`.
 ///
 /// `tag` is the node's tag, `child` the tag of its first child, anything else an attribute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Plays a scenario: waits for each step's time on the clock, and does it.
+//! Plays a scenario: waits for each step's time on the clock, then performs it.
 
 mod app;
 mod expect;
@@ -34,20 +34,23 @@ use crate::{
 /// How many broken expectations are kept.
 const UNMET_LIMIT: usize = 1_000;
 
-/// How long the play waits, in real time, for a subscription on a clock that runs: one that hangs does
-/// not hold it up.
+/// How long a running scenario waits for a subscription, in real time: one that hangs must not delay
+/// the steps.
 const SUBSCRIBE_PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long the play goes on, and how long it then leaves the machine to others, when the clock is
-/// faster than it can be.
+/// How long steps run back to back before other tasks get the machine, and for how long, when the clock
+/// is faster than the machine.
 const STRETCH: Duration = Duration::from_millis(10);
 const BREATH: Duration = Duration::from_millis(1);
 
-/// How far a clock that runs may be ahead of the play, in milliseconds. It waits there, as long as the
+/// How far a running clock may be ahead of the next step, in milliseconds. It waits there while the
 /// machine cannot follow.
 const AHEAD_MS: u64 = 1_000;
 
-/// An engine and the application in front of it. Cheap to clone; clones are one stage.
+/// An engine and the application in front of it. Cheap to clone; clones share one stage.
+///
+/// The player task writes `play` and notifies `came_on`; the control API reads and resets. `resetting` is
+/// taken before any other lock, and no lock is held across an await but that one.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage(Arc<Inner>);
 
@@ -55,7 +58,7 @@ pub(crate) struct Stage(Arc<Inner>);
 struct Inner {
     mock: MockEngine,
     app: OnceLock<App>,
-    /// How fast time goes at the start, and the seed of the start.
+    /// The clock's speed at the start, and the seed of the start.
     speed: Speed,
     seed: u64,
     /// Moves the clock on, at [`Speed::Max`].
@@ -63,29 +66,29 @@ struct Inner {
     play: Mutex<Play>,
     /// The task that plays the scenario.
     player: Mutex<Option<JoinHandle<()>>>,
-    /// Told whenever the play comes to its next step, or ends.
+    /// Notified whenever the scenario reaches its next step, or ends.
     came_on: Notify,
     /// One reset at a time.
     resetting: tokio::sync::Mutex<()>,
 }
 
-/// How far the play is.
+/// The scenario's progress.
 #[derive(Debug, Default)]
 struct Play {
     /// When it began, in Unix milliseconds of the clock.
     start_ms: u64,
-    /// When the step is due that it waits for or takes, likewise; none when it is over or was ended.
+    /// When the current step is due, likewise; `None` when it is over or was stopped.
     due_ms: Option<u64>,
     steps: u64,
     over: bool,
     unmet: Vec<Unmet>,
 }
 
-/// Holds the clock to the play, as long as it lasts.
+/// Keeps the clock from running ahead of the scenario until dropped.
 struct Leash<'a>(&'a Inner);
 
 impl Leash<'_> {
-    /// The play has come to a step that is due at this time.
+    /// The scenario has reached a step that is due at this time.
     fn come_to(&self, due_ms: u64) {
         self.0.mock.clock().hold_at(Some(due_ms.saturating_add(AHEAD_MS)));
         self.0.come_to(Some(due_ms));
@@ -216,7 +219,7 @@ impl Stage {
         self.0.play.lock().unmet.clone()
     }
 
-    /// How far the play is: the time since its start, the steps that were taken, and whether it is over.
+    /// The scenario's progress: the time since its start, the steps performed, and whether it is over.
     pub(crate) fn progress(&self) -> Value {
         let play = self.0.play.lock();
         let at = Delay::from_millis(self.mock().now_ms().saturating_sub(play.start_ms));
@@ -232,7 +235,7 @@ impl Stage {
         }
     }
 
-    /// Plays the engine's scenario from now on; answers once what happens at once has happened.
+    /// Plays the engine's scenario from now on; returns once its immediate steps are done.
     async fn play(&self) {
         let (begun, ready) = oneshot::channel();
         let stage = self.clone();
@@ -240,7 +243,7 @@ impl Stage {
         if let Some(before) = self.0.player.lock().replace(player) {
             before.abort();
         }
-        // The player is gone when the stage is reset meanwhile.
+        // The player has been aborted when the stage is reset meanwhile.
         let _ = ready.await;
     }
 
@@ -248,7 +251,7 @@ impl Stage {
         let mock = self.mock();
         let scenario = mock.scenario();
         *self.0.play.lock() = Play { start_ms: mock.now_ms(), ..Play::default() };
-        // They end with the play when it is stopped.
+        // Dropped, and so aborted, when the scenario is stopped.
         let mut subscriptions = JoinSet::new();
         for session in scenario.sessions.iter().filter(|session| session.engine == "NOWEB") {
             self.subscribe(&mut subscriptions, &session.name, scenario.all_subscriptions());
@@ -287,7 +290,7 @@ impl Stage {
         while subscriptions.join_next().await.is_some() {}
     }
 
-    /// Waits for a time. A clock may be faster than this machine; others get their turn all the same.
+    /// Waits for a time. Other tasks get their turn even where the clock is faster than the machine.
     async fn wait(&self, time_ms: u64, stretch: &mut Instant) {
         let clock = self.mock().clock();
         let left = time_ms.saturating_sub(self.mock().now_ms());
@@ -299,9 +302,9 @@ impl Stage {
         }
     }
 
-    /// Lets what a step began go on until only time moves it on, so that steps of the same time come one
-    /// after the other. On a clock that runs there may always be something: only until the plugins know
-    /// of it, and a little longer.
+    /// Lets the consequences of a step run until they wait for time to pass, so that steps of the same time
+    /// do not interleave. On a running clock some task may always be runnable: there it waits until the
+    /// plugins have seen the step, and a little longer.
     async fn rest(&self) {
         match self.mock().clock().pace() {
             Pace::Stepped => self.mock().clock().activity().alone().await,
@@ -372,13 +375,13 @@ impl Stage {
     }
 }
 
-/// A scenario that repeats without end plays on past its duration, which is that of a replay.
+/// A scenario that repeats without end runs past its duration, which only bounds a replay.
 fn repeats_for_ever(scenario: &Scenario) -> bool {
     scenario.traffic.is_none()
         && scenario.steps.iter().any(|step| matches!(step.repeat, Some((_, None))))
 }
 
-/// A step of all connections is one of each, so that the consequences come one after the other.
+/// Splits a step for all connections into one per session, so that their consequences do not interleave.
 fn each_session<'a>(scenario: &'a Scenario, due: Due<'a>) -> Vec<Due<'a>> {
     let of_all = matches!(*due.action, Action::Connection { .. } | Action::Faults(_));
     if due.session.is_some() || !of_all {

@@ -82,7 +82,7 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// Fails when it cannot be read, is none, or has a broken line that is not the last.
+    /// Fails when it cannot be read, is not a recording, or has an invalid line other than the last.
     pub fn read(mut from: impl BufRead) -> Result<Self, RecordingError> {
         let first = line(&mut from, 1)?.ok_or(RecordingError::Empty)?;
         let header: Header = serde_json::from_str(first.text.trim_end())

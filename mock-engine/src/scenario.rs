@@ -46,7 +46,7 @@ use crate::{
     world::{Contact, Does, Group, Rules, World},
 };
 
-/// The clock's start when a stepped run is not told another: 2023-06-14 05:08:46 UTC, the moment of
+/// The default start of a stepped clock: 2023-06-14 05:08:46 UTC, the moment of
 /// the documentation's examples, in Unix milliseconds.
 pub const DEFAULT_START_MS: u64 = 1_686_719_326_000;
 
@@ -91,7 +91,7 @@ pub struct Session {
     pub name: String,
     /// Its engine.
     pub engine: String,
-    /// The account's phone number, made from the seed when there is none.
+    /// The account's phone number; derived from the seed when absent.
     pub phone: Option<String>,
     /// The account's name.
     pub push_name: Option<String>,
@@ -117,7 +117,7 @@ impl Session {
 pub struct Step {
     /// How long after the start.
     pub at: Delay,
-    /// How often it comes again: every so long, so many times in all (`None` without end).
+    /// Repetition: the interval and the total count (`None`: without end).
     pub repeat: Option<(Delay, Option<u32>)>,
     /// To which session; `None` is each that it can concern, and [`first_session`](Scenario::first_session)
     /// where it must be one.
@@ -195,13 +195,13 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// Fails when there is none.
+    /// Fails when the name is unknown.
     pub fn embedded(name: &str) -> Result<Self, ScenarioError> {
         Embedded::find(name)?.scenario()
     }
 
     /// When its clock starts, in Unix milliseconds: a stepped one, unless the scenario says, where the
-    /// documentation's examples are, a running one at the world's time.
+    /// documentation's examples are, a running one at the wall clock's time.
     pub fn start_ms(&self, pace: Pace) -> u64 {
         let start = self.start.map(|seconds| seconds.saturating_mul(1000));
         start.unwrap_or_else(|| match pace {

@@ -82,7 +82,7 @@ fn hidden() -> f64 {
 }
 
 impl Population {
-    /// A population of so many contacts and groups, that lives as by default.
+    /// A population of this size, with default behaviour.
     pub fn new(contacts: u32, groups: u32) -> Self {
         Self {
             contacts,
@@ -187,7 +187,7 @@ impl Population {
         }
     }
 
-    /// The contacts of a group: a window over the population, so that who is in what is plain.
+    /// The members of a group: a window over the population, so that membership follows from the number.
     fn participants(&self, index: u32) -> impl Iterator<Item = u32> {
         let size = self.group_size.min(self.contacts);
         let start = u64::from(index) * u64::from(self.stride());
@@ -218,7 +218,7 @@ fn person(index: u32) -> String {
     format!("person-{}", index + 1)
 }
 
-/// The index of who is called by a number from 1.
+/// The index of the contact with this number, counted from 1.
 fn numbered(name: &str, prefix: &str) -> Option<u32> {
     name.strip_prefix(prefix)?.parse::<u32>().ok()?.checked_sub(1)
 }

@@ -108,7 +108,7 @@ fn to_raw(node: &Node) -> RawNode {
         Content::Nodes(children) => {
             Some(RawContent::Nodes(children.iter().map(to_raw).collect::<Vec<_>>()))
         }
-        // As bytes: what looks like an id in a text is none.
+        // As bytes: text that looks like an id must not become one.
         Content::Text(text) => Some(RawContent::Bytes(text.as_bytes().to_vec())),
         Content::Bytes(bytes) => Some(RawContent::Bytes(bytes.clone())),
     };

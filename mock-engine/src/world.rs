@@ -1,8 +1,10 @@
-//! A small WhatsApp: who there is, what they really do, and what a session gets to see of it.
+//! A small WhatsApp: its people and groups, their true state, and what each session may see of it.
 //!
-//! The world is a state machine without a clock, a socket or a runtime. It is told what somebody does
-//! ([`World::act`]) or what a session sends ([`World::receive`]), and answers with the stanzas that
-//! WhatsApp would send for it, each to one session. What a session sees follows [`Rules`].
+//! The world is a state machine without a clock, a socket or a runtime. It takes the acts of contacts
+//! ([`World::act`]) and the nodes that sessions send ([`World::receive`]), and returns the stanzas that
+//! WhatsApp would send for them, each to one session. What a session sees follows [`Rules`].
+//!
+//! One file of over 400 lines: every rule reads the same private state, and apart they would have to open it.
 
 mod account;
 mod error;
@@ -23,7 +25,7 @@ pub use rules::Rules;
 use self::stanza::{gone, message_stanza};
 use crate::{nearest::did_you_mean, wire::Node};
 
-/// Everybody, and every connection to them.
+/// All contacts and groups, and every session's connection to them.
 #[derive(Clone, Debug)]
 pub struct World {
     contacts: IndexMap<String, Contact>,
@@ -50,7 +52,7 @@ struct Connection {
     subscribed: IndexSet<String>,
     /// Where the session types or records, as others see it.
     chatstates: IndexMap<String, String>,
-    /// The contact that the session's account is for others; `None` when nobody sees it.
+    /// The contact that the session's account is for others; `None` when it is invisible.
     account: Option<String>,
     /// Whether what comes while it is not connected is kept for it.
     keeps: bool,
@@ -93,7 +95,7 @@ impl World {
         }
     }
 
-    /// Adds somebody, who was last online some time before `now`, Unix seconds, unless they say when.
+    /// Adds a contact. Without a last seen of their own they were last online some time before `now` (Unix seconds).
     pub fn add_contact(&mut self, name: impl Into<String>, mut contact: Contact, now: u64) {
         let name = name.into();
         for id in [&contact.phone, &contact.lid].into_iter().flatten() {
@@ -174,7 +176,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Fails when nobody has that name.
+    /// Fails when the name is unknown.
     pub fn is_subscribed(&self, session: &str, chat: &str) -> Result<bool, WorldError> {
         let jids = self.jids(chat)?;
         Ok(self
@@ -187,7 +189,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Fails when nobody has that name.
+    /// Fails when the name is unknown.
     pub fn jid(&self, name: &str) -> Result<String, WorldError> {
         Ok(match self.find(name)? {
             Name::Contact(name) => self.contacts[&name].jid(),
@@ -199,7 +201,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Fails when nobody has one of the names.
+    /// Fails when one of the names is unknown.
     pub fn participant_jid(&self, chat: &str, who: &str) -> Result<String, WorldError> {
         match (self.find(chat)?, self.find(who)?) {
             (Name::Group(group), Name::Contact(who)) => {
@@ -209,7 +211,7 @@ impl World {
         }
     }
 
-    /// Does what a contact does, at `now` in Unix seconds, and says who gets to see what of it.
+    /// Performs an act at `now` (Unix seconds), and returns what each session gets to see of it.
     ///
     /// # Errors
     ///
@@ -249,7 +251,7 @@ impl World {
         let group = chat.as_ref().map(|name| &self.groups[name]);
         let mut deliveries = Vec::new();
         for (session, connection) in &self.sessions {
-            // Who is online is so for all, and a group is everybody's.
+            // Being online concerns all sessions, and so does a group.
             let between_two = chat.is_none() && !matches!(act.does, Does::Online | Does::Offline);
             let is_meant = |only| only == session || self.same_account(only, connection);
             let concerned = !between_two || act.session.is_none_or(is_meant);
@@ -313,7 +315,7 @@ impl World {
         }
     }
 
-    /// The world as JSON: everybody's true state, and what each session is subscribed to.
+    /// The world as JSON: the true state of all contacts, and each session's subscriptions.
     pub fn to_json(&self) -> Value {
         let contacts: serde_json::Map<_, _> =
             self.contacts.iter().map(|(name, contact)| (name.clone(), contact.to_json())).collect();
@@ -384,7 +386,7 @@ impl World {
                 if self.shows_presence(contact, connection) {
                     return Some(self.presence(contact, jid));
                 }
-                // Who hides being online is shown as gone, not since when; a stranger as nothing.
+                // A contact who hides being online is shown as offline without a last seen; a stranger not at all.
                 let hidden = self.rules.privacy && contact.online_visible == Visibility::Nobody;
                 let silent = self.rules.silent_strangers && contact.stranger;
                 (hidden && !silent).then(|| gone(jid, "deny"))
@@ -461,7 +463,7 @@ impl World {
         (!id.contains('@') || id.ends_with("@g.us") == of_group).then_some(owner)
     }
 
-    /// Finds somebody by name, phone number, LID or jid.
+    /// Finds a contact or group by name, phone number, LID or jid.
     fn find(&self, name: &str) -> Result<Name, WorldError> {
         if self.contacts.contains_key(name) {
             return Ok(Name::Contact(name.to_owned()));
@@ -476,7 +478,7 @@ impl World {
     }
 }
 
-/// Presence is only shown to who is there; the rest waits for who is away.
+/// Presence reaches only connected sessions; everything else is kept for the others.
 fn waits(does: Does) -> bool {
     !matches!(does, Does::Online | Does::Offline)
 }

@@ -54,7 +54,7 @@ impl EventNames {
         name == "*" || self.0.contains(name)
     }
 
-    /// Checks a name that somebody asks for.
+    /// Checks a name that a receiver asks for.
     ///
     /// # Errors
     ///

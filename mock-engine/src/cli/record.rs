@@ -200,7 +200,7 @@ async fn hear_until_end(socket: &mut Socket, tape: &Tape) -> Result<String> {
     Ok("the connection was closed".to_owned())
 }
 
-/// Takes webhooks until it is told to stop.
+/// Receives webhooks until a signal ends it.
 async fn hear_webhooks(address: &str, tape: &Arc<Tape>) -> Result<()> {
     let listener = TcpListener::bind(address)
         .await
@@ -218,7 +218,7 @@ async fn take_webhook(State(tape): State<Arc<Tape>>, body: Bytes) -> (StatusCode
     }
 }
 
-/// The file that is being written. There is none before there is something to listen to.
+/// The file that is being written; `None` until the first source is connected.
 struct Tape {
     output: PathBuf,
     seed: Option<u64>,

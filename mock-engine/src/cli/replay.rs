@@ -115,7 +115,7 @@ async fn replay(args: &Args) -> Result<ExitCode> {
     }
     waha.engine().settled().await;
     bar.finish_and_clear();
-    // What ends with the program is no part of the play.
+    // Events caused by the program's end are not part of the scenario.
     printer.end();
     waha.stop_playing().await;
     waha.gateway().shutdown(Duration::from_secs(10)).await;
@@ -137,7 +137,7 @@ async fn replay(args: &Args) -> Result<ExitCode> {
     Ok(if unmet.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// How far the clock is moved next: to the next timer, or for a bulk of time when nobody watches.
+/// The next advance of the clock: to the next timer, or in large steps when no output depends on it.
 fn next_step(waha: &MockWaha, start_ms: u64, length: Delay) -> Option<Delay> {
     let gone = waha.engine().now_ms() - start_ms;
     let left = length.as_millis().checked_sub(gone)?;

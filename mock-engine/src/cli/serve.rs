@@ -78,7 +78,7 @@ fn session_name(text: &str) -> Result<String, String> {
     Err(SessionError::BadName(text.to_owned()).to_string())
 }
 
-/// Serves until it is told to stop.
+/// Serves until a signal ends it.
 pub(super) fn run(mut args: Args, environment: &Environment) -> Result<ExitCode> {
     // Mistakes are reported before the port is taken.
     let settings = args.server.read(environment).unwrap_or_else(|error| usage(error));

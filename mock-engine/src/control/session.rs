@@ -87,7 +87,7 @@ pub(super) struct JournalQuery {
 const LONGEST_WAIT: Delay = Delay::from_millis(120_000);
 
 /// `GET …/journal`: `?since=N` leaves out older entries; `&match=tag=presence,type=subscribe` leaves out
-/// others; `&wait=5s` waits so long, in real time whatever the clock does, until there is one.
+/// others; `&wait=5s` waits up to that long for one, in real time whatever the clock does.
 pub(super) async fn journal(
     State(stage): State<Stage>,
     Variables(session): Variables<String>,

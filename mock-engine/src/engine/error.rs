@@ -4,10 +4,10 @@ use thiserror::Error;
 
 use crate::{nearest::did_you_mean, wire::WireError, world::WorldError};
 
-/// Why the mock did not do what it was told.
+/// The reason why the mock refused an action.
 #[derive(Debug, Error)]
 pub enum MockError {
-    /// There is no such session.
+    /// The session does not exist.
     #[error("there is no session {session:?}; there is {known}{hint}")]
     Session {
         /// The name that was asked for.

@@ -1,4 +1,4 @@
-//! What happened between a gateway and its engine, for tests and for who prints it.
+//! What happened between a gateway and its engine, for tests and for output.
 
 use std::{collections::VecDeque, fmt};
 
@@ -92,7 +92,7 @@ impl Log {
         kept.events.iter().filter(|(of, _)| of == session).map(|(_, event)| event.clone()).collect()
     }
 
-    /// Forgets a session that is no more.
+    /// Forgets a session that was removed.
     pub(super) fn forget(&self, session: &str) {
         let kept = &mut *self.kept.lock();
         kept.events.retain(|(of, _)| of != session);

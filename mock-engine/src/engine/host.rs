@@ -123,7 +123,7 @@ impl MockEngine {
         Ok(())
     }
 
-    /// Writes a node into the session's journal, and tells who waits for it.
+    /// Writes a node into the session's journal, and notifies the waiters.
     pub(super) fn note(&self, session: &str, link: &Link, result: SendResult, node: Node) {
         let time = self.now_ms();
         let entry = link.journal(|journal| {

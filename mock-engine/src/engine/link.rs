@@ -38,7 +38,7 @@ struct Inner {
     dice: Dice,
     /// A stanza that the next one overtakes.
     held: Option<Held>,
-    /// Cancelled when all begins anew, and with it the other two.
+    /// Cancelled by a reset, and with it the other two.
     life: CancellationToken,
     /// Cancelled when the connection ends: what is on its way on it does not arrive.
     connection: CancellationToken,

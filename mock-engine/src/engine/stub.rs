@@ -36,7 +36,7 @@ impl Stub {
         Self { stubs, matcher: Arc::new(matcher), times: None }
     }
 
-    /// Only so many times; always unless said.
+    /// The number of calls it applies to; `None` for all.
     #[must_use]
     pub fn up_to(mut self, times: u32) -> Self {
         self.times = Some(times);

@@ -18,7 +18,7 @@ pub enum Event {
     Presence {
         /// The chat: a contact's jid or a group's.
         id: String,
-        /// Who is what there; one participant, but for injected events.
+        /// The participants' presences; one, except in injected events.
         presences: Vec<Presence>,
     },
     /// Any other event, and a `presence.update` with something in it that is not Baileys'.
@@ -30,7 +30,7 @@ pub enum Event {
     },
 }
 
-/// What somebody is, in a chat.
+/// One participant's presence in a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
     /// Who: a jid.

@@ -123,7 +123,7 @@ pub enum SendError {
         /// The nearest type.
         hint: &'static str,
     },
-    /// The type belongs to a chat, and there is none.
+    /// The type needs a chat, and none was given.
     #[error("the presence type {kind} needs a jid")]
     NoJid {
         /// The type.

@@ -100,6 +100,6 @@ impl fmt::Debug for App {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// The body: JSON, or a text where it is none, or null where there is none.
+    /// The body: JSON, a string where it is not JSON, or null where it is empty.
     pub body: Value,
 }

@@ -67,7 +67,7 @@ impl Stage {
             .map_err(|error| error.to_string())?;
         let who = format!("{} in {}", expect.participant, expect.chat);
         let expected = format!("expected {who} to be {}", expect.is.as_str());
-        // The API would wait for a session that is not ready, and the play with it.
+        // The API would wait for a session that is not ready, and delay the scenario.
         let status = self.status(session).await?;
         if status != "WORKING" {
             return Err(format!("{expected}, but the session {session} is {status}"));

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Recorded;
 
-/// What Baileys says in its events, and nobody else: these words stay, in these fields.
+/// Baileys' own words in its events: kept, in these fields.
 const WORDS: [(&str, &[&str]); 9] = [
     ("lastKnownPresence", &["unavailable", "available", "composing", "recording", "paused"]),
     ("presence", &["unavailable", "available", "composing", "recording", "paused"]),
@@ -134,11 +134,11 @@ const FIELDS: [&str; 76] = [
     "width",
 ];
 
-/// Fields that hold somebody's name.
+/// Fields that hold a person's name.
 const NAMES: [&str; 6] =
     ["pushName", "notify", "verifiedName", "verifiedBizName", "name", "subject"];
 
-/// Numbers of this many digits and more could be somebody's.
+/// Numbers of at least this many digits could be phone numbers.
 const LONG_NUMBER: usize = 5;
 
 const FILLER: &str =
@@ -306,7 +306,7 @@ fn is_harmless(digits: &str) -> bool {
     })
 }
 
-/// What stands for whom: the same each time, and for nobody else.
+/// The replacement of each id: always the same, and unique.
 #[derive(Debug, Default)]
 struct StandIns {
     known: IndexMap<String, String>,

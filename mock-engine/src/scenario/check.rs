@@ -48,7 +48,7 @@ pub(super) fn parse(
 struct Checker {
     diagnostics: Vec<Diagnostic>,
     scenario: Scenario,
-    /// Who has which phone number, LID or id of a group.
+    /// The owner of each phone number, LID and group id.
     owners: BTreeMap<String, String>,
 }
 

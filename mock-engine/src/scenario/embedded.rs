@@ -43,7 +43,7 @@ impl Embedded {
     ///
     /// # Errors
     ///
-    /// Fails when there is none, with the nearest name.
+    /// Fails when the name is unknown; the error suggests the nearest.
     pub fn find(name: &str) -> Result<Self, ScenarioError> {
         EMBEDDED.iter().find(|it| it.name == name).copied().ok_or_else(|| {
             let names = EMBEDDED.iter().map(|it| it.name);

@@ -103,10 +103,10 @@ pub struct ContactTable {
     /// The name that they gave themselves.
     #[serde(default)]
     pub name: Option<String>,
-    /// Who sees their last seen.
+    /// Who may see their last seen.
     #[serde(default)]
     pub last_seen: Visibility,
-    /// Who sees that they are online.
+    /// Who may see that they are online.
     #[serde(default)]
     pub online: Visibility,
     /// Whether no trusted-contact token was exchanged: their presence stays silent.
@@ -142,14 +142,14 @@ pub struct GroupTable {
 pub struct StepTable {
     /// How long after the start.
     pub at: Delay,
-    /// Again, every so long.
+    /// Interval at which the step is repeated.
     #[serde(default)]
     pub repeat: Option<Repeat>,
     /// Which session it is about; every one, or the first on NOWEB where it must be one.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub session: Option<Spanned<String>>,
-    /// A contact, who does something.
+    /// The contact who acts.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub who: Option<Spanned<String>>,
@@ -232,7 +232,7 @@ pub struct ExpectTable {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub unsubscribed: Vec<Spanned<String>>,
-    /// What the API answers about somebody.
+    /// Expected answer of the API about a contact.
     #[serde(default)]
     pub presence: Option<ExpectPresenceTable>,
     /// The session's status.
@@ -241,7 +241,7 @@ pub struct ExpectTable {
     pub status: Option<Spanned<String>>,
 }
 
-/// What the API must answer about somebody in a chat.
+/// Expected answer of the API about a contact in a chat.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectPresenceTable {
@@ -259,7 +259,7 @@ pub struct ExpectPresenceTable {
     pub last_seen: Option<bool>,
 }
 
-/// What somebody is, in the documentation's words.
+/// A presence, in the documentation's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Is {
@@ -294,9 +294,9 @@ impl Is {
 /// What must be so, its names checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect {
-    /// Who is subscribed to.
+    /// Chats that must be subscribed.
     pub subscribed: Vec<String>,
-    /// Who is not.
+    /// Chats that must not be subscribed.
     pub unsubscribed: Vec<String>,
     /// What the API answers.
     pub presence: Option<ExpectPresence>,
@@ -304,7 +304,7 @@ pub struct Expect {
     pub status: Option<String>,
 }
 
-/// What the API must answer about somebody, the names checked.
+/// Expected answer of the API about a contact, its names checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectPresence {
     /// The chat.

@@ -14,17 +14,17 @@ use super::{Pace, SPEEDS};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Speed {
-    /// It stands until it is told to move.
+    /// Stands until it is advanced.
     #[default]
     Stepped,
-    /// So many times as fast as the world's, within [`SPEEDS`].
+    /// A multiple of real time, within [`SPEEDS`].
     Times(f64),
     /// From one thing that happens to the next, without a wait.
     Max,
 }
 
 impl Speed {
-    /// What a clock does at this speed. At [`Max`](Self::Max) somebody steps it.
+    /// The clock's pace at this speed. At [`Max`](Self::Max) a task steps it.
     pub fn pace(self) -> Pace {
         match self {
             Self::Stepped | Self::Max => Pace::Stepped,
@@ -32,7 +32,7 @@ impl Speed {
         }
     }
 
-    /// So many times as fast as the world's time.
+    /// A multiple of real time.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Accounts that clients log in to: each is somebody for all the others.
+//! Accounts that clients log in to: each is a contact of all the others.
 
 use super::{
     Connection, Contact, Delivery, Does, Name, World, message_stanza, user_of, without_device,
@@ -17,7 +17,7 @@ pub struct Account {
 }
 
 impl World {
-    /// Ties a session to an account, who becomes a contact of all others unless there is one with that
+    /// Ties a session to an account, which becomes a contact of all others unless there is one with that
     /// phone number. What comes for the session while it is away is kept for it.
     pub fn enroll(&mut self, session: &str, account: &Account, now: u64) {
         let name = match self.by_id.get(&account.phone) {
@@ -30,7 +30,7 @@ impl World {
     }
 
     fn add_account(&mut self, account: &Account, now: u64) -> String {
-        // The digits of a number are the name of nobody else.
+        // A phone number's digits are not used as another name.
         let name = account.phone.clone();
         let contact = Contact {
             phone: Some(account.phone.clone()),
@@ -69,7 +69,7 @@ impl World {
         }
     }
 
-    /// What others get to see when a session of an account is no longer online.
+    /// What others see when a session of an account goes offline.
     pub fn account_went(&mut self, session: &str, now: u64) -> Vec<Delivery> {
         let Some(account) = self.account_of(session) else { return Vec::new() };
         let is_its = |it: &Connection| it.account.as_ref() == Some(&account);

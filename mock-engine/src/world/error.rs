@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Why something cannot happen in the world.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WorldError {
-    /// Nobody has that name.
+    /// The name is unknown.
     #[error("unknown contact or group {name:?}{hint}")]
     Unknown {
         /// The name.
@@ -16,10 +16,10 @@ pub enum WorldError {
     /// A group does nothing by itself.
     #[error("{0:?} is a group; only a contact can act")]
     NotAContact(String),
-    /// A contact is no place to do something in.
+    /// The chat is a contact and not a group.
     #[error("{0:?} is a contact, not a group; omit the group for the direct chat")]
     NotAGroup(String),
-    /// Being online is no matter of a chat.
+    /// Online and offline do not apply to a chat.
     #[error("online and offline do not apply to a group; omit the group")]
     NotInAChat,
     /// The contact is not in that group.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::delay::Delay;
 
-/// Somebody, and what they truly do.
+/// A contact and their true state.
 #[derive(Clone, Debug, Default)]
 pub struct Contact {
     /// The phone number, in digits.
@@ -16,9 +16,9 @@ pub struct Contact {
     pub lid: Option<String>,
     /// The name that they gave themselves.
     pub name: Option<String>,
-    /// Who sees their last seen.
+    /// Who may see their last seen.
     pub last_seen_visible: Visibility,
-    /// Who sees that they are online.
+    /// Who may see that they are online.
     pub online_visible: Visibility,
     /// No trusted-contact token was exchanged with them.
     pub stranger: bool,
@@ -45,18 +45,18 @@ pub struct Group {
     pub addressing: Addressing,
 }
 
-/// Who sees something of a contact.
+/// Who may see a property of a contact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
-    /// Everybody.
+    /// Everyone.
     #[default]
     Everyone,
-    /// Nobody.
+    /// No one.
     Nobody,
 }
 
-/// By which id somebody goes.
+/// The kind of id that a contact appears under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Addressing {

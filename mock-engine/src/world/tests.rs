@@ -126,7 +126,7 @@ fn in_a_group_the_participant_is_named() {
         "<chatstate from=\"12036@g.us\" participant=\"1001@s.whatsapp.net\">\
          <composing media=\"audio\"/></chatstate>"
     );
-    // Paused is where they typed, without being told.
+    // Paused applies to the chat where they typed, without naming it.
     assert!(sees(&mut world, "alice", Does::Paused)[0].contains("12036@g.us"));
 }
 

@@ -128,7 +128,7 @@ async fn shown_live(events: &[Value]) -> Value {
     waha.get("/api/default/presence").await.body
 }
 
-/// The runs of digits that are long enough for somebody's number.
+/// The runs of digits that are long enough for a phone number.
 fn digits(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_digit()).filter(|digits| digits.len() >= 11)
 }
@@ -166,7 +166,7 @@ async fn a_morning_is_recorded_scrubbed_and_shown_again() {
 
     let text = std::fs::read_to_string(&scrubbed).unwrap();
     let raw = std::fs::read_to_string(&raw).unwrap();
-    // The first line has the time at which the recording began, and nobody's number.
+    // The first line has the time at which the recording began, and no phone number.
     let (_, lines) = raw.split_once('\n').unwrap();
     let numbers: BTreeSet<&str> =
         digits(lines).filter(|digits| !digits.starts_with("16867")).collect();

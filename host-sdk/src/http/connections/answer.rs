@@ -22,14 +22,14 @@ use super::{
 /// From what size on an answer counts, in bytes.
 const LARGE: u64 = 64 * 1024;
 
-/// The budget is counted in units of so many bytes.
+/// The unit that the budget is counted in, in bytes.
 const UNIT: u64 = 4 * 1024;
 
 /// Bytes of large answers that may wait to be read, over all connections.
 #[derive(Debug, Clone)]
 pub(super) struct Budget(Arc<Semaphore>);
 
-/// There are too many large answers that nobody has read yet.
+/// Too many large answers are waiting to be read.
 #[derive(Debug)]
 pub(super) struct Spent;
 
