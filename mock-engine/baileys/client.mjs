@@ -55,7 +55,7 @@ async function start() {
       const code = last.error?.output?.statusCode
       say(event, { ...data, lastDisconnect: { code, message: last.error?.message } })
       // Baileys asks for a new socket after it was linked.
-      if (data.connection === 'close' && code === 515) start()
+      if (data.connection === 'close' && (code === 515 || process.env.RECONNECT)) start()
     })
   }
 }

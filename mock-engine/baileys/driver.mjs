@@ -39,6 +39,8 @@ export class Client {
   constructor(version, directory, env) {
     this.version = version
     this.events = []
+    // All events, also those that nothing waited for.
+    this.heard = []
     this.log = ''
     this.wake = () => {}
     this.child = spawn(process.execPath, ['--import', './preload.mjs', 'client.mjs', version, directory], {
@@ -50,7 +52,11 @@ export class Client {
     })
     createInterface({ input: this.child.stdout }).on('line', line => {
       // libsignal writes to standard output, too.
-      if (line.startsWith('{"event"')) this.events.push(JSON.parse(line))
+      if (line.startsWith('{"event"')) {
+        const event = JSON.parse(line)
+        this.events.push(event)
+        this.heard.push(event)
+      }
       this.wake()
     })
     this.child.stderr.on('data', data => (this.log = (this.log + data).slice(-20_000)))

@@ -41,7 +41,7 @@ use self::{
 use crate::{
     faults::Faults,
     journal::{Entry, Matcher},
-    noweb::{Event, event_of},
+    noweb::{Event, event_of_version},
     scenario::{Scenario, Session, Switch},
     time::{Pace, VirtualClock},
     wire::Node,
@@ -178,7 +178,10 @@ impl MockEngine {
         if let Some(client) = client {
             frames.into_iter().for_each(|frame| client.stanza(frame));
         }
-        let events: Vec<Event> = stanzas.iter().filter_map(event_of).collect();
+        let events: Vec<Event> = {
+            let baileys = self.scenario().baileys;
+            stanzas.iter().filter_map(|it| event_of_version(it, baileys)).collect()
+        };
         for event in &events {
             self.hand_over(session, event.clone()).await;
         }

@@ -6,99 +6,66 @@
 //! | stanza | status | last seen |
 //! |---|---|---|
 //! | `<presence>` with no type, or any but `unavailable` | `available` | of `last` |
-//! | `<presence type="unavailable" last="N">` | `unavailable` | N |
-//! | … with `last="deny"`, none, or not a whole number of seconds from 1 | `unavailable` | none |
-//! | `<presence from="…@g.us" count="N">` | `available`, the participant is the group itself | none |
+//! | `<presence type="unavailable" last="N">` | `unavailable` | the number that JavaScript reads in N |
+//! | … with `last="deny"`, or empty, or none | `unavailable` | none |
+//! | … with `last="none"`, or anything that is not a number | `unavailable` | `NaN`, which is `null` in JSON |
+//! | `<presence from="…@g.us" count="N">` | `available`, the participant is the group itself; 7: and `groupOnlineCount` N | none |
 //! | `<chatstate><composing/>` | `composing` | none |
-//! | `<chatstate><composing media="audio"/>` | `recording` | none |
+//! | `<chatstate><composing media="audio"/>`, and so any child | `recording` | none |
 //! | `<chatstate><paused/>` | `available` | none |
 //! | `<chatstate>` with any other child | the child's name | none |
-//! | `<chatstate>` without a child; either without `from` | no event | |
+//! | either without `from` | an event without `id`; without `participant`, of one who is called `undefined` | |
+//! | `<chatstate>` without a child | no event; an empty list of children ends Baileys' process | |
 //! | `<message>` with a `<body>` | a `messages.upsert` | |
+//!
+//! Real clients of versions 6 and 7 are compared with it: `mock-engine/baileys/run`.
 //!
 //! A real message is encrypted end to end and Baileys decrypts it; the mock's carries its text as it is.
 
 mod event;
+mod message;
+mod number;
+mod presence;
 mod sending;
 
 pub use event::{Event, EventError, Presence};
 pub use sending::{SendError, Sender};
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::wire::{Content, Node};
+use crate::wire::Node;
 
 /// The event that Baileys makes of a stanza; `None` when it makes none.
 pub fn event_of(stanza: &Node) -> Option<Event> {
-    let from = stanza.get("from").filter(|from| !from.is_empty())?;
+    event_of_version(stanza, Baileys::Seven)
+}
+
+/// The event that this version of Baileys makes of a stanza; `None` when it makes none.
+pub fn event_of_version(stanza: &Node, version: Baileys) -> Option<Event> {
     match stanza.tag.as_str() {
-        "presence" => Some(presence(stanza, from, presence_status(stanza), last_seen(stanza))),
-        "chatstate" => Some(presence(stanza, from, chatstate_status(stanza)?, None)),
-        "message" => message(stanza, from),
+        "presence" | "chatstate" => presence::update(stanza, version),
+        "message" => message::upsert(stanza, version),
         _ => None,
     }
 }
 
-fn presence(stanza: &Node, from: &str, status: &str, last_seen: Option<u64>) -> Event {
-    let participant = stanza.get("participant").filter(|it| !it.is_empty()).unwrap_or(from);
-    Event::Presence {
-        id: from.to_owned(),
-        presences: vec![Presence {
-            participant: participant.to_owned(),
-            status: status.to_owned(),
-            last_seen,
-        }],
-    }
-}
-
-fn presence_status(stanza: &Node) -> &'static str {
-    if stanza.get("type") == Some("unavailable") { "unavailable" } else { "available" }
-}
-
-fn chatstate_status(stanza: &Node) -> Option<&str> {
-    let child = stanza.children().first()?;
-    if child.get("media") == Some("audio") {
-        return Some("recording");
-    }
-    Some(if child.tag == "paused" { "available" } else { &child.tag })
-}
-
-fn last_seen(stanza: &Node) -> Option<u64> {
-    stanza.get("last")?.parse().ok().filter(|seconds| *seconds >= 1)
-}
-
-fn message(stanza: &Node, from: &str) -> Option<Event> {
-    let body = stanza.children().iter().find(|child| child.tag == "body")?;
-    let text = match &body.content {
-        Content::Text(text) => text.clone(),
-        Content::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Content::Empty | Content::Nodes(_) => String::new(),
-    };
-    let mut key = json!({
-        "remoteJid": from,
-        "fromMe": false,
-        "id": stanza.get("id").unwrap_or_default(),
-    });
-    if let Some(participant) = stanza.get("participant") {
-        key["participant"] = json!(participant);
-    }
-    let mut message = json!({ "key": key });
-    if let Some(time) = stanza.get("t").and_then(|time| time.parse::<u64>().ok()) {
-        message["messageTimestamp"] = json!(time);
-    }
-    if let Some(name) = stanza.get("notify") {
-        message["pushName"] = json!(name);
-    }
-    message["broadcast"] = json!(false);
-    message["message"] = json!({ "conversation": text });
-    Some(Event::Json {
-        kind: "messages.upsert".to_owned(),
-        data: json!({ "messages": [message], "type": "notify" }),
-    })
+/// The version of Baileys whose events the mock makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Baileys {
+    /// 7, that of today.
+    #[default]
+    #[serde(rename = "7")]
+    Seven,
+    /// 6, that of older gateways.
+    #[serde(rename = "6")]
+    Six,
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::wire::{decode, encode, fixtures};
 
@@ -148,7 +115,7 @@ mod tests {
             event_of(&stanza).unwrap().data(),
             json!({
                 "messages": [{
-                    "key": { "remoteJid": "1@g.us", "fromMe": false, "id": "3EB0", "participant": "2@s.whatsapp.net" },
+                    "key": { "remoteJid": "1@g.us", "id": "3EB0", "participant": "2@s.whatsapp.net", "addressingMode": "pn", "fromMe": false },
                     "messageTimestamp": 5,
                     "pushName": "Alice",
                     "broadcast": false,
@@ -160,8 +127,26 @@ mod tests {
     }
 
     #[test]
+    fn version_six_counts_nobody_and_names_ids_in_its_own_way() {
+        let presence = Node::new("presence").attr("from", "1@g.us").attr("count", "3");
+        let seven = event_of(&presence).unwrap().data();
+        assert_eq!(seven["presences"]["1@g.us"]["groupOnlineCount"], 3);
+        let six = event_of_version(&presence, Baileys::Six).unwrap().data();
+        assert_eq!(six["presences"]["1@g.us"].as_object().unwrap().len(), 1);
+        let message = Node::new("message")
+            .attr("from", "2@s.whatsapp.net")
+            .attr("sender_lid", "9@lid")
+            .child(Node::new("body").text("hello"));
+        let key = |version| {
+            event_of_version(&message, version).unwrap().data()["messages"][0]["key"].clone()
+        };
+        assert_eq!(key(Baileys::Seven)["remoteJidAlt"], "9@lid");
+        assert_eq!(key(Baileys::Six)["senderLid"], "9@lid");
+        assert_eq!(key(Baileys::Six).get("addressingMode"), None);
+    }
+
+    #[test]
     fn other_stanzas_make_no_event() {
         assert_eq!(event_of(&Node::new("iq").attr("from", "s.whatsapp.net")), None);
-        assert_eq!(event_of(&Node::new("presence").attr("from", "")), None);
     }
 }

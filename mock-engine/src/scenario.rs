@@ -39,7 +39,7 @@ pub use timeline::{Due, Timeline};
 use crate::{
     delay::Delay,
     faults::Faults,
-    noweb::Event,
+    noweb::{Baileys, Event},
     time::Pace,
     traffic::Population,
     wire::Node,
@@ -62,6 +62,8 @@ pub struct Scenario {
     pub description: String,
     /// The seed of its chance, unless the command line says another.
     pub seed: Option<u64>,
+    /// Which version of Baileys' events the sessions get.
+    pub baileys: Baileys,
     /// When its clock starts, in Unix seconds.
     pub start: Option<u64>,
     /// How long it plays, when that is not until the last step.

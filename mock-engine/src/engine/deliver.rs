@@ -11,7 +11,7 @@ use super::{Happened, Heard, MockEngine, link::Link};
 use crate::{
     delay::Delay,
     faults::{Disconnect, Fate, with_unknown_status},
-    noweb::{Event, Presence, event_of},
+    noweb::{Event, Presence, event_of_version},
     wire::{Node, WireError, decode, encode},
 };
 
@@ -107,7 +107,7 @@ impl MockEngine {
                 return Vec::new();
             }
         };
-        match event_of(&stanza) {
+        match event_of_version(&stanza, self.scenario().baileys) {
             Some(event) => {
                 self.hand_over(session, event.clone()).await;
                 vec![event]

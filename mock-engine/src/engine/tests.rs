@@ -130,7 +130,9 @@ async fn stanzas_are_dropped_doubled_and_damaged_as_the_faults_say() {
         let mock = connected().await;
         mock.set_faults("default", &serde_json::from_value(faults).unwrap()).unwrap();
         mock.contact("alice").types().await.unwrap();
-        mock.events("default").len() - 1
+        // An event without an id is what Baileys makes of a stanza without `from`.
+        let of_alice = |event: &Event| event.data()["id"] == "1001@s.whatsapp.net";
+        mock.events("default").iter().filter(|event| of_alice(event)).count()
     };
     assert_eq!(types(json!({})).await, 1);
     assert_eq!(types(json!({ "drop": 1 })).await, 0);

@@ -39,6 +39,8 @@ pub struct Presence {
     pub status: String,
     /// Since when they are gone, in Unix seconds.
     pub last_seen: Option<u64>,
+    /// How many of a group are online, which Baileys 7 says of the group itself.
+    pub group_online_count: Option<u64>,
 }
 
 impl Presence {
@@ -119,6 +121,9 @@ impl Event {
             if let Some(last_seen) = presence.last_seen {
                 data.insert("lastSeen".to_owned(), json!(last_seen));
             }
+            if let Some(count) = presence.group_online_count {
+                data.insert("groupOnlineCount".to_owned(), json!(count));
+            }
             by_participant.insert(presence.participant.clone(), Value::Object(data));
         }
         json!({ "id": id, "presences": by_participant })
@@ -170,8 +175,17 @@ fn read_presence(data: &Value) -> Option<Event> {
                 None | Some(Value::Null) => None,
                 Some(seconds) => Some(seconds.as_u64().filter(|seconds| *seconds >= 1)?),
             };
+            let group_online_count = match presence.get("groupOnlineCount") {
+                None => None,
+                Some(count) => Some(count.as_u64()?),
+            };
             let status = presence.get("lastKnownPresence")?.as_str()?.to_owned();
-            let presence = Presence { participant: participant.clone(), status, last_seen };
+            let presence = Presence {
+                participant: participant.clone(),
+                status,
+                last_seen,
+                group_online_count,
+            };
             presence.is_known().then_some(presence)
         })
         .collect::<Option<Vec<_>>>()?;

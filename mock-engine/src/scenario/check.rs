@@ -68,6 +68,7 @@ impl Checker {
         self.scenario.description = root.file.description.clone().unwrap_or_default();
         // What a file does not say is as the last one says that it includes.
         let newest_first = || sources.iter().rev();
+        self.scenario.baileys = newest_first().find_map(|it| it.file.baileys).unwrap_or_default();
         self.scenario.seed = newest_first().find_map(|it| it.file.seed);
         if let Some(source) = newest_first().find(|it| it.file.start.is_some()) {
             self.start(source);

@@ -9,6 +9,7 @@ use toml::Spanned;
 use crate::{
     delay::Delay,
     faults::Faults,
+    noweb::Baileys,
     traffic::Population,
     world::{Addressing, Does, Rules, Visibility},
 };
@@ -26,6 +27,9 @@ pub struct File {
     /// The seed of all chance in it.
     #[serde(default)]
     pub seed: Option<u64>,
+    /// Which version of Baileys' events the sessions get; 7 unless said.
+    #[serde(default)]
+    pub baileys: Option<Baileys>,
     /// When its clock starts, in Unix seconds.
     #[serde(default)]
     #[schemars(with = "Option<u64>", range(max = 253_402_300_799_u64))]

@@ -96,7 +96,7 @@ async fn asked(server: &WhatsApp, device: &SharedDevice, node: Node) {
     }
     device.say(&answer.unwrap_or_else(|| iq::error(&node, 501, "feature-not-implemented")));
     if node.get("xmlns") == Some("passive") && child(&node, "active").is_some() {
-        welcome(server, device);
+        welcome(server, device).await;
     }
 }
 
@@ -115,10 +115,11 @@ fn without_keys(node: &Node) -> Node {
 }
 
 /// A device is ready for what waited.
-fn welcome(server: &WhatsApp, device: &SharedDevice) {
+async fn welcome(server: &WhatsApp, device: &SharedDevice) {
     let count = device.activate(server.engine().now_ms()).to_string();
     let offline = Node::new("offline").attr("count", count);
     device.say(&Node::new("ib").attr("from", SERVER).child(offline));
+    server.engine().client_connected(&device.session).await;
     if device.take_fresh() {
         for message in greeting(&device.phone, now(server)) {
             device.hand(message);

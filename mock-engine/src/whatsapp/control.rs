@@ -76,6 +76,7 @@ async fn overview(State(server): State<WhatsApp>) -> Json<Value> {
                 "jid": device.jid(),
                 "lid": device.lid_jid(),
                 "connected": device.is_connected(),
+                "closed": device.is_closed(),
                 "waiting": waiting,
                 "dropped": dropped,
             })

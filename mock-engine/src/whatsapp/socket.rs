@@ -148,7 +148,6 @@ async fn logged_in(
     let (out, outbox) = mpsc::channel(OUTBOX);
     let success = answer::success(server, device);
     device.connect(seat.number, out, line.dictionary);
-    server.engine().client_connected(&device.session).await;
     let gone = Leave { server: server.clone(), device: device.clone(), number: seat.number };
     device.say(&success);
     let talked = line.talk(outbox, server, &Speaker::Device(device.clone())).await;

@@ -1,6 +1,6 @@
 //! What WhatsApp writes of what happens.
 
-use super::{Contact, Group};
+use super::{Addressing, Contact, Group};
 use crate::wire::Node;
 
 pub(super) fn gone(jid: &str, last: &str) -> Node {
@@ -22,6 +22,7 @@ pub(super) fn message_stanza(
         }
         None => stanza.attr("from", contact.jid()),
     };
+    let stanza = other_id(stanza, contact, group);
     stanza
         .attr("id", id)
         .attr("t", now.to_string())
@@ -29,4 +30,17 @@ pub(super) fn message_stanza(
         // An @ would make an id of it.
         .attr("notify", contact.name.as_deref().unwrap_or(name).replace('@', ""))
         .child(Node::new("body").text(text.unwrap_or("hello")))
+}
+
+/// The sender's other id, where they have two.
+fn other_id(stanza: Node, contact: &Contact, group: Option<&Group>) -> Node {
+    let (Some(phone), Some(lid)) = (&contact.phone, &contact.lid) else { return stanza };
+    let addressing = group.map_or(contact.addressing, |group| group.addressing);
+    let whose = if group.is_some() { "participant" } else { "sender" };
+    match addressing {
+        Addressing::Phone => stanza.attr(format!("{whose}_lid"), format!("{lid}@lid")),
+        Addressing::Lid => stanza
+            .attr(format!("{whose}_pn"), format!("{phone}@s.whatsapp.net"))
+            .attr("addressing_mode", "lid"),
+    }
 }
