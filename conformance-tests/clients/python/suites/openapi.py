@@ -16,7 +16,7 @@ SEED = os.environ.get("SEED", "1")
 
 def tested(url, key, report):
     command = [
-        sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--seed", SEED, "--max-examples", "25",
+        sys.executable, "-m", "schemathesis.cli", "--config-file", os.environ["CLIENTS_SCHEMATHESIS"], "run", f"{url}/openapi.json", "--seed", SEED, "--max-examples", "25",
         "--continue-on-failure", "--report", "junit", "--report-junit-path", report, "--no-color",
     ]
     output = subprocess.run(command + (["--header", f"X-Api-Key: {key}"] if key else []), cwd=os.path.dirname(report),
