@@ -52,6 +52,7 @@ async fn search(args: Args) -> Result<u8, Ended> {
     let effort = Effort { cases: args.cases, length: args.length, strict: args.strict };
     let progress = super::run::progress(usize::try_from(args.cases).unwrap_or(usize::MAX));
     let (stop, stopping) = watch::channel(false);
+    let interrupted = interrupted();
     let mut searching = {
         let (environment, progress, handle) =
             (environment.clone(), progress.clone(), Handle::current());
@@ -67,7 +68,7 @@ async fn search(args: Args) -> Result<u8, Ended> {
     };
     let found = tokio::select! {
         found = &mut searching => found.map_err(Ended::usage)?,
-        code = interrupted() => {
+        code = interrupted => {
             let _ = stop.send(true);
             let found = searching.await.map_err(Ended::usage)?;
             let code = stopped(&environment, &progress, code).await?;

@@ -89,11 +89,12 @@ async fn check(args: Args) -> Result<u8, Ended> {
     let environment =
         args.target.prepare().await.inspect_err(|_| outputs.iter().for_each(Output::unmake))?;
     let progress = progress(plan.checks.len());
+    let interrupted = interrupted();
     let running =
         conformance_tests::run(&environment, &plan, |entry| show_progress(&progress, entry));
     let report = tokio::select! {
         report = running => report,
-        code = interrupted() => return stopped(&environment, &progress, code).await,
+        code = interrupted => return stopped(&environment, &progress, code).await,
     };
     progress.finish_and_clear();
     write_all(&report, &args, outputs)?;
@@ -184,21 +185,29 @@ pub(super) async fn stopped(
     Ok(code)
 }
 
-/// Waits for a signal and returns its exit code.
+/// Waits for a signal and returns its exit code. A signal is caught from this call on, and not only once
+/// the future is polled.
 #[cfg(unix)]
-pub(super) async fn interrupted() -> u8 {
+pub(super) fn interrupted() -> impl Future<Output = u8> {
     use tokio::signal::unix::{SignalKind, signal};
-    let caught = |kind: SignalKind| async move {
-        match signal(kind) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
+    let caught = |kind| {
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => signal.recv().await,
+                Err(_) => std::future::pending().await,
+            }
         }
     };
     // As in a shell: 128 plus the signal's number.
-    tokio::select! {
-        _ = caught(SignalKind::hangup()) => 129,
-        _ = caught(SignalKind::interrupt()) => 130,
-        _ = caught(SignalKind::terminate()) => 143,
+    let hangup = caught(SignalKind::hangup());
+    let (interrupt, terminate) = (caught(SignalKind::interrupt()), caught(SignalKind::terminate()));
+    async {
+        tokio::select! {
+            _ = hangup => 129,
+            _ = interrupt => 130,
+            _ = terminate => 143,
+        }
     }
 }
 
