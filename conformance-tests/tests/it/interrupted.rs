@@ -34,14 +34,16 @@ async fn an_interrupted_run_restores_the_target() {
     assert!(find(ids[1]).is_some());
     for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let driver = format!("mock:{}", ours.url);
-        let child = conformance(&["run", "--target", &ours.url, "--api-key", KEY])
+        let mut child = conformance(&["run", "--target", &ours.url, "--api-key", KEY])
             .args(["--driver", &driver, ids[0], ids[1]])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         // Each iteration is a request, which paces the loop; the checks take seconds.
-        while !ours.call("GET", "/api/sessions", None).await.1.contains("conformance-") {}
+        while !ours.call("GET", "/api/sessions", None).await.1.contains("conformance-") {
+            assert_eq!(child.try_wait().unwrap(), None, "the run has ended by itself");
+        }
         let pid = child.id().unwrap().to_string();
         Command::new("kill").args([signal, &pid]).status().await.unwrap();
         let output = child.wait_with_output().await.unwrap();
