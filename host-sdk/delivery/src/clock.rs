@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::task::AbortHandle;
 
 /// A source of time, and of the tasks that live by it.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
@@ -26,20 +26,19 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn spawn(&self, task: BoxFuture<'static, ()>) -> AbortHandle;
 }
 
-/// The system's clock: the wall clock when it is made, the monotonic clock from then on.
-#[derive(Debug, Clone)]
+/// The system's clock: the wall clock, read at each call, so that it is right after the machine slept or its
+/// time was set.
+#[derive(Clone)]
 pub struct SystemClock {
-    started_ms: u64,
-    started: Instant,
+    read: fn() -> SystemTime,
 }
 
 impl SystemClock {
-    /// The system's time from now on.
+    /// A reader of the system's wall clock.
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
     pub fn new() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started_ms: millis(since), started: Instant::now() }
+        Self { read: SystemTime::now }
     }
 }
 
@@ -49,9 +48,15 @@ impl Default for SystemClock {
     }
 }
 
+impl fmt::Debug for SystemClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SystemClock")
+    }
+}
+
 impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
-        self.started_ms + millis(self.started.elapsed())
+        millis((self.read)().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -65,4 +70,29 @@ impl Clock for SystemClock {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU64, Ordering},
+        time::{Duration, SystemTime, UNIX_EPOCH},
+    };
+
+    use super::{Clock, SystemClock};
+
+    static WALL_MS: AtomicU64 = AtomicU64::new(0);
+
+    fn wall() -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(WALL_MS.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn the_system_clock_follows_the_wall_clock_through_sleep_and_steps() {
+        let clock = SystemClock { read: wall };
+        for now_ms in [1_000, 8 * 3_600_000, 5_000] {
+            WALL_MS.store(now_ms, Ordering::Relaxed);
+            assert_eq!(clock.now_ms(), now_ms);
+        }
+    }
 }
