@@ -36,8 +36,18 @@ pub struct Refused {
     pub kind: &'static str,
 }
 
-/// AWS' metadata service over IPv6; the others' are link-local.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+/// The metadata services of AWS and Google Cloud over IPv6; the others' are link-local.
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
+];
+
+/// The metadata services that are not link-local: Alibaba Cloud's, Oracle Cloud's and Azure's.
+const METADATA_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(168, 63, 129, 16),
+];
 
 impl Egress {
     /// Checks one address.
@@ -48,10 +58,16 @@ impl Egress {
     pub fn check(self, address: IpAddr) -> Result<(), Refused> {
         let kind = match address {
             IpAddr::V4(v4) => never_v4(v4).or_else(|| self.strictly(private_v4(v4))),
-            IpAddr::V6(v6) => match embedded_v4(v6) {
-                Some(v4) => never_v4(v4).or_else(|| self.strictly(private_v4(v4))),
-                None => never_v6(v6).or_else(|| self.strictly(private_v6(v6))),
-            },
+            IpAddr::V6(v6) => {
+                let embedded = embedded_v4(v6);
+                let never = embedded.into_iter().flatten().find_map(never_v4);
+                let private = embedded.into_iter().flatten().find_map(private_v4);
+                let (never, private) = match embedded {
+                    [None, None] => (never_v6(v6), private_v6(v6)),
+                    _ => (never, private.or_else(|| private_v6(v6))),
+                };
+                never.or_else(|| self.strictly(private))
+            }
         };
         kind.map_or(Ok(()), |kind| Err(Refused { address, kind }))
     }
@@ -62,14 +78,11 @@ impl Egress {
 }
 
 fn never_v4(address: Ipv4Addr) -> Option<&'static str> {
-    let [a, b, c, d] = address.octets();
+    let [a, ..] = address.octets();
     match address {
         // The whole of 0.0.0.0/8 is "this network": on Linux it reaches this machine.
         _ if a == 0 => Some("unspecified"),
-        // Alibaba Cloud's and Oracle Cloud's metadata services, which are not link-local.
-        _ if [a, b, c, d] == [100, 100, 100, 200] || [a, b, c, d] == [192, 0, 0, 192] => {
-            Some("a metadata service")
-        }
+        _ if METADATA_V4.contains(&address) => Some("a metadata service"),
         _ if address.is_link_local() => Some("link-local"),
         _ if address.is_multicast() => Some("multicast"),
         _ if address.is_broadcast() => Some("broadcast"),
@@ -95,7 +108,7 @@ fn never_v6(address: Ipv6Addr) -> Option<&'static str> {
         _ if address.is_unspecified() => Some("unspecified"),
         _ if address.is_unicast_link_local() => Some("link-local"),
         _ if address.is_multicast() => Some("multicast"),
-        METADATA_V6 => Some("a metadata service"),
+        _ if METADATA_V6.contains(&address) => Some("a metadata service"),
         _ => None,
     }
 }
@@ -105,6 +118,8 @@ fn private_v6(address: Ipv6Addr) -> Option<&'static str> {
     match address {
         _ if address.is_loopback() => Some("loopback"),
         _ if address.is_unique_local() => Some("private"),
+        _ if segments[..3] == [0x0064, 0xff9b, 1] => Some("translated locally (64:ff9b:1::/48)"),
+        _ if segments[..2] == [0x2001, 0] => Some("tunnelled (Teredo)"),
         // The long gone site-local addresses; some networks still route them.
         _ if segments[0] & 0xffc0 == 0xfec0 => Some("private"),
         _ if segments[0] == 0x2001 && segments[1] == 0x0db8 => Some("for documentation"),
@@ -112,22 +127,29 @@ fn private_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-/// The IPv4 address inside an IPv6 one: mapped, compatible, NAT64 or 6to4.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    if let Some(mapped) = address.to_ipv4_mapped() {
-        return Some(mapped);
-    }
+/// The IPv4 addresses inside an IPv6 one: mapped, translated, compatible, NAT64 (also with a local prefix), 6to4,
+/// or the server and the client of Teredo.
+fn embedded_v4(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let v4 = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(a, b, c, d)
+        Some(Ipv4Addr::new(a, b, c, d))
     };
     match [a, b, c, d, e, f] {
+        [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] => [v4(g, h), None],
         // ::1 and :: are addresses of their own.
-        [0, 0, 0, 0, 0, 0] if g != 0 || h > 1 => Some(v4(g, h)),
-        [0x0064, 0xff9b, 0, 0, 0, 0] => Some(v4(g, h)),
-        [0x2002, high, low, ..] => Some(v4(high, low)),
-        _ => None,
+        [0, 0, 0, 0, 0, 0] if g != 0 || h > 1 => [v4(g, h), None],
+        [0x0064, 0xff9b, 0, 0, 0, 0] => [v4(g, h), None],
+        // RFC 8215: the operator of 64:ff9b:1::/48 picks the length of the prefix; a /48 splits the address
+        // around the bits 64 to 71, a /96 ends with it.
+        [0x0064, 0xff9b, 1, ..] => {
+            let ([_, e_low], [f_high, _]) = (e.to_be_bytes(), f.to_be_bytes());
+            let is_set = |address: &Ipv4Addr| !address.is_unspecified();
+            [v4(g, h), v4(d, u16::from_be_bytes([e_low, f_high]))].map(|v4| v4.filter(is_set))
+        }
+        [0x2001, 0, high, low, ..] => [v4(high, low), v4(!g, !h)],
+        [0x2002, high, low, ..] => [v4(high, low), None],
+        _ => [None, None],
     }
 }
 
@@ -208,6 +230,14 @@ mod tests {
             "64:ff9b::169.254.169.254",
             "2002:a9fe:a9fe::1",
             "::ffff:0.0.0.0",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
+            "fd20:ce::254",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b:1::169.254.169.254",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "2001:0:a9fe:a9fe::1",
+            "2001:0:808:808::5601:5601",
         ] {
             assert!(!allowed(Egress::Open, address), "{address}");
             assert!(!allowed(Egress::Strict, address), "{address}");
@@ -232,6 +262,10 @@ mod tests {
             "::ffff:10.0.0.1",
             "64:ff9b::10.0.0.1",
             "2002:0a00:0001::1",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b:1::10.0.0.1",
+            "64:ff9b:1::8.8.8.8",
+            "2001:0:808:808::f7f7:f7f7",
         ] {
             assert!(allowed(Egress::Open, address), "{address}");
             assert!(!allowed(Egress::Strict, address), "{address}");
