@@ -73,7 +73,7 @@ impl Default for DeliverySettings {
 #[derive(Clone)]
 pub struct EventBus(Arc<Bus>);
 
-type Observer = Box<dyn Fn(&EmittedEvent) + Send + Sync>;
+type Observer = Arc<dyn Fn(&EmittedEvent) + Send + Sync>;
 
 struct Bus {
     around: Arc<Surroundings>,
@@ -82,7 +82,7 @@ struct Bus {
     seed: u64,
     next_number: AtomicU64,
     receivers: RwLock<Receivers>,
-    observers: RwLock<Vec<Observer>>,
+    observers: RwLock<Arc<[Observer]>>,
 }
 
 #[derive(Default)]
@@ -119,7 +119,7 @@ impl EventBus {
             seed: settings.seed,
             next_number: AtomicU64::new(1),
             receivers: RwLock::default(),
-            observers: RwLock::default(),
+            observers: RwLock::new(Arc::new([])),
         }));
         let global = bus.endpoints(None, Vec::new(), settings.global_webhooks).0;
         bus.0.receivers.write().global = global;
@@ -143,8 +143,8 @@ impl EventBus {
         if bus.around.draining.load(Ordering::Relaxed) {
             return;
         }
+        let observers = bus.observers.read().clone();
         let receivers = bus.receivers.read();
-        let observers = bus.observers.read();
         let session = envelope.session();
         let own = receivers.sessions.get(session).map_or(&[][..], Vec::as_slice);
         let endpoints = || own.iter().chain(&receivers.global).filter(|e| e.wants(event));
@@ -154,13 +154,14 @@ impl EventBus {
         }
         let event = bus.render(envelope, event, lane, keys, payload);
         bus.metrics.emitted();
-        observers.iter().for_each(|observer| observer(&event));
         endpoints_of(own, &receivers.global, &event).for_each(|endpoint| endpoint.push(&event));
         receivers
             .sockets
             .iter()
             .filter(|socket| socket.wants(session, &event.event))
             .for_each(|socket| socket.push(&event));
+        drop(receivers);
+        observers.iter().for_each(|observer| observer(&event));
     }
 
     /// Sets the webhooks of a session. One with a URL that the session had before goes on with
@@ -200,9 +201,12 @@ impl EventBus {
         &self.0.metrics
     }
 
-    /// Shows every event to `observer`, on the thread that emits it.
+    /// Shows every event to `observer`, on the thread that emits it and after its receivers have it. No lock
+    /// is held meanwhile: the observer may set webhooks, emit, and add observers.
     pub fn observe(&self, observer: impl Fn(&EmittedEvent) + Send + Sync + 'static) {
-        self.0.observers.write().push(Box::new(observer));
+        let mut observers = self.0.observers.write();
+        let added: Observer = Arc::new(observer);
+        *observers = observers.iter().cloned().chain([added]).collect();
     }
 
     /// The clock that it lives by.

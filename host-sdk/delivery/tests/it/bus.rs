@@ -65,3 +65,31 @@ async fn an_observer_sees_every_event_with_the_same_ids_for_the_same_seed() {
     assert_ne!(run(7), run(8));
     assert!(run(7).is_sorted());
 }
+
+#[tokio::test]
+async fn an_observer_may_set_webhooks_emit_and_observe() {
+    let stage = Stage::with(Vec::new());
+    let (bus, seen) = (stage.bus, Arc::new(Mutex::new(Vec::new())));
+    let (observed, (done, is_done)) = (seen.clone(), std::sync::mpsc::channel());
+    bus.observe({
+        let bus = bus.clone();
+        move |event| {
+            bus.set_webhooks("default", Vec::new());
+            bus.remove_session("other");
+            observed.lock().unwrap().push(event.event.to_string());
+            if &*event.event == "first" {
+                bus.observe(|_| {});
+                bus.emit(&envelope("default"), "second", "chat", &["a"], b"2");
+            }
+        }
+    });
+    // A deadlock must fail the test, not hang it.
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        let _inside = runtime.enter();
+        bus.emit(&envelope("default"), "first", "chat", &["a"], b"1");
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(std::time::Duration::from_secs(10)).expect("no deadlock");
+    assert_eq!(*seen.lock().unwrap(), ["first", "second"]);
+}
