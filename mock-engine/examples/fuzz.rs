@@ -1,4 +1,5 @@
-//! Fuzzes the wire format: broken frames to nodes to events.
+//! Fuzzes the wire format, broken frames to nodes to events, and the readers of what WhatsApp's clients
+//! send: the handshake and its protobuf messages.
 //!
 //! ```text
 //! cargo run --release -p mock-engine --example fuzz -- --cases 10000000
@@ -16,6 +17,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use mock_engine::{
     noweb::event_of,
+    whatsapp::probe,
     wire::{Node, decode, encode},
 };
 use rand::{Rng, RngExt, SeedableRng};
@@ -98,6 +100,7 @@ fn fuzz(seed: u64, cases: impl Iterator<Item = u64>) -> Result<Tally> {
 impl Tally {
     fn try_frame(&mut self, frame: &[u8]) -> Result<(), String> {
         let started = Instant::now();
+        probe(frame);
         match decode(frame) {
             Ok(node) => {
                 self.nodes += 1;

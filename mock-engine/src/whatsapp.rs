@@ -33,6 +33,7 @@ mod message;
 mod noise;
 mod pairing;
 mod people;
+mod probe;
 mod protobuf;
 mod queue;
 mod server;
@@ -42,6 +43,7 @@ mod socket;
 mod tests;
 
 pub use alone::MockWhatsApp;
+pub use probe::probe;
 pub use server::{Options, WhatsApp};
 
 #[cfg(test)]
