@@ -20,39 +20,54 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 const FIRST_PHONE: u64 = 5_511_900_000_001;
 const FIRST_GROUP: u64 = 120_363_000_000_000_001;
 
-/// How many people there are and how they live. Contacts are called `person-1`, groups `group-1`.
+/// The most contacts of a population.
+pub const MAX_CONTACTS: u32 = 200_000;
+
+/// The most groups of a population.
+pub const MAX_GROUPS: u32 = 50_000;
+
+/// The most memberships of a population: groups times their size.
+pub const MAX_MEMBERSHIPS: u64 = 500_000;
+
+/// The size and the behaviour of a generated population. Contacts are called `person-1`, groups `group-1`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Population {
-    /// How many contacts.
-    #[schemars(range(min = 1, max = 1_000_000))]
+    /// The number of contacts.
+    #[schemars(range(min = 1, max = MAX_CONTACTS))]
     pub contacts: u32,
-    /// How many groups.
+    /// The number of groups. All groups together have up to 500,000 participants.
     #[serde(default)]
+    #[schemars(range(max = MAX_GROUPS))]
     pub groups: u32,
-    /// How many participants each group has.
+    /// The number of participants of each group; up to the number of contacts.
     #[serde(default = "group_size")]
     pub group_size: u32,
-    /// How often a contact comes online in an hour that they are awake, on average.
+    /// How often a contact comes online per waking hour, on average; up to 1,000.
     #[serde(default = "spells_per_hour")]
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub spells_per_hour: f64,
-    /// How long they stay, on average.
+    /// How long they stay online, on average.
     #[serde(default = "spell")]
     pub spell: Delay,
-    /// How often they type in such a spell, on average.
+    /// How often they type while online, on average; up to 1,000.
     #[serde(default = "bursts")]
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub bursts: f64,
-    /// How much of that is recording.
+    /// The share of that which is recording, from 0 to 1.
     #[serde(default = "recording")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub recording: f64,
-    /// How much of that is in a group.
+    /// The share of that which is in a group, from 0 to 1.
     #[serde(default = "in_groups")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub in_groups: f64,
-    /// From which hour to which they sleep, in UTC; each contact an hour or two off.
+    /// The hours between which they sleep, in UTC; shifted by an hour or two per contact.
     #[serde(default = "sleep")]
     pub sleep: [u8; 2],
-    /// How many hide their last seen.
+    /// The share of contacts who hide their last seen, from 0 to 1.
     #[serde(default = "hidden")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub hidden: f64,
 }
 
@@ -105,15 +120,25 @@ impl Population {
         let share = shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share));
         let rates = [("spells_per_hour", self.spells_per_hour), ("bursts", self.bursts)];
         let rate = rates.into_iter().find(|(_, rate)| !(0.0..=1_000.0).contains(rate));
-        if !(1..=1_000_000).contains(&self.contacts) {
-            return Some(format!("contacts: expected 1 to 1000000, found {}", self.contacts));
+        if !(1..=MAX_CONTACTS).contains(&self.contacts) {
+            return Some(format!(
+                "contacts: expected 1 to {MAX_CONTACTS}, found {}",
+                self.contacts
+            ));
         }
-        if self.groups > 1_000_000 {
-            return Some(format!("groups: expected at most 1000000, found {}", self.groups));
+        if self.groups > MAX_GROUPS {
+            return Some(format!("groups: expected at most {MAX_GROUPS}, found {}", self.groups));
         }
         if self.groups > 0 && !(1..=self.contacts).contains(&self.group_size) {
             let (most, found) = (self.contacts, self.group_size);
             return Some(format!("group_size: expected 1 to {most}, the contacts; found {found}"));
+        }
+        let memberships = u64::from(self.groups) * u64::from(self.group_size);
+        if memberships > MAX_MEMBERSHIPS {
+            return Some(format!(
+                "groups times group_size: expected at most {MAX_MEMBERSHIPS} memberships, found \
+                 {memberships}"
+            ));
         }
         if let Some((name, share)) = share {
             return Some(format!("{name}: expected a share from 0 to 1, found {share}"));

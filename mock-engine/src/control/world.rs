@@ -86,11 +86,16 @@ pub(super) async fn reset(
     let mock = stage.mock();
     let scenario = match body.scenario {
         Some(text) => {
-            let read = if text.contains(['=', '[', '\n']) || text.is_empty() {
-                Scenario::parse(&text)
-            } else {
-                Scenario::embedded(&text)
-            };
+            // A large one takes long enough to hold up the requests of others.
+            let read = tokio::task::spawn_blocking(move || {
+                if text.contains(['=', '[', '\n']) || text.is_empty() {
+                    Scenario::parse(&text)
+                } else {
+                    Scenario::embedded(&text)
+                }
+            });
+            let read =
+                read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
             Some(read.map_err(|error| HttpError::bad_request(error.to_string()))?)
         }
         None => None,

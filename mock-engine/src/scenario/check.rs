@@ -77,10 +77,11 @@ impl Checker {
         self.scenario.rules = newest_first().find_map(|it| it.file.rules).unwrap_or_default();
         let traffic = newest_first().find_map(|it| Some((it, it.file.traffic.as_ref()?)));
         if let Some((source, traffic)) = traffic {
-            if let Some(fault) = traffic.get_ref().fault() {
-                self.wrong(source, &traffic.span(), fault);
+            match traffic.get_ref().fault() {
+                // What is built on a population that is too large is not checked.
+                Some(fault) => self.wrong(source, &traffic.span(), fault),
+                None => self.scenario.traffic = Some(traffic.get_ref().clone()),
             }
-            self.scenario.traffic = Some(traffic.get_ref().clone());
         }
         for source in sources {
             for (name, table) in in_order(&source.file.contacts) {
