@@ -14,6 +14,15 @@ use super::{
 };
 use crate::webhook::retry::Retries;
 
+/// The most webhooks of a session.
+const MAX_WEBHOOKS: usize = 32;
+
+/// The most headers that a webhook adds.
+const MAX_HEADERS: usize = 64;
+
+/// The most bytes of a webhook's URL, of its key, and of a header's value.
+const MAX_TEXT: usize = 8 * 1024;
+
 impl WebhookConfig {
     /// Reads WAHA's shape. `field` is the path at which `value` stands, for the error.
     ///
@@ -53,9 +62,17 @@ impl WebhookConfig {
         let Value::Array(list) = value else {
             return Err(expected(field, "a list of webhooks", value));
         };
+        at_most(MAX_WEBHOOKS, "webhooks", list.len(), field)?;
         let read = |(n, value)| Self::from_json(value, &format!("{field}[{n}]"));
         list.iter().enumerate().map(read).collect()
     }
+}
+
+fn at_most(most: usize, what: &str, found: usize, field: &str) -> Result<(), ConfigError> {
+    if found <= most {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, format!("expected up to {most} {what}, found {found}")))
 }
 
 impl Serialize for WebhookConfig {
@@ -136,6 +153,7 @@ fn read_headers(value: &Value, field: &str) -> Result<Vec<CustomHeader>, ConfigE
     let Value::Array(list) = value else {
         return Err(expected(field, "a list of headers", value));
     };
+    at_most(MAX_HEADERS, "headers", list.len(), field)?;
     let read = |(n, value)| {
         let field = format!("{field}[{n}]");
         let object = object(value, &field)?;
@@ -165,7 +183,9 @@ fn object<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String, Value>, C
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, ConfigError> {
-    value.as_str().ok_or_else(|| expected(field, "a text", value))
+    let text = value.as_str().ok_or_else(|| expected(field, "a text", value))?;
+    at_most(MAX_TEXT, "bytes", text.len(), field)?;
+    Ok(text)
 }
 
 /// Says of what kind `found` is, and not what it is: it may be a secret.

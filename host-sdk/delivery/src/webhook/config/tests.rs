@@ -124,3 +124,25 @@ fn the_environment_gives_the_global_webhook() {
         "WHATSAPP_HOOK_RETRIES_ATTEMPTS: expected a whole number from 1 to 1000, found \"many\""
     );
 }
+
+#[test]
+fn what_one_session_may_configure_is_bounded() {
+    let hook = json!({ "url": "http://localhost:1", "events": ["*"] });
+    let headers: Vec<Value> =
+        (0..65).map(|n| json!({ "name": format!("x-{n}"), "value": "1" })).collect();
+    let mut with_headers = hook.clone();
+    with_headers["customHeaders"] = json!(headers);
+    let mut with_key = hook.clone();
+    with_key["hmac"] = json!({ "key": "x".repeat(8_193) });
+    let error = |webhooks: Value| {
+        WebhookConfig::list_from_json(&webhooks, "config.webhooks").unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(
+        [error(json!(vec![hook; 33])), error(json!([with_headers])), error(json!([with_key]))].join("\n"),
+        @"
+    config.webhooks: expected up to 32 webhooks, found 33
+    config.webhooks[0].customHeaders: expected up to 64 headers, found 65
+    config.webhooks[0].hmac.key: expected up to 8192 bytes, found 8193
+    "
+    );
+}
