@@ -40,13 +40,22 @@ impl Handler<(), ()> for Endpoint {
 
 impl Endpoint {
     async fn answer(self, request: Request) -> Result<Response, HttpError> {
-        let request = self.read(request).await?;
+        let (request, unread) = self.read(request).await?;
         let plugin = self.plugin;
         let answer = Box::pin(async move { plugin.handle(request).await });
-        into_http(run(&*self.parts.clock, answer).await?)
+        let answer = run(&*self.parts.clock, answer).await;
+        match (answer, unread) {
+            (Err(error), Some(unread)) if error.kind() == ErrorKind::INVALID => Err(unread),
+            (answer, _) => into_http(answer?),
+        }
     }
 
-    async fn read(&self, request: Request) -> Result<host_abi::Request, HttpError> {
+    /// The request for the plugin. A body in a form that is not taken is left out, as in WAHA: a request
+    /// that needs none works all the same, and one that needs it is refused with the second value.
+    async fn read(
+        &self,
+        request: Request,
+    ) -> Result<(host_abi::Request, Option<HttpError>), HttpError> {
         let (mut parts, body) = request.into_parts();
         let params = RawPathParams::from_request_parts(&mut parts, &()).await;
         let params = params.map_err(|_| {
@@ -77,8 +86,14 @@ impl Endpoint {
             to_plugin =
                 to_plugin.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
         }
-        let body = read_json(Request::from_parts(parts, body)).await?;
-        Ok(if body.is_empty() { to_plugin } else { to_plugin.with_body(body) })
+        match read_json(Request::from_parts(parts, body)).await {
+            Ok(body) if body.is_empty() => Ok((to_plugin, None)),
+            Ok(body) => Ok((to_plugin.with_body(body), None)),
+            Err(error) if error.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Ok((to_plugin, Some(error)))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    http::{Method, StatusCode, Uri},
+    extract::{DefaultBodyLimit, Request},
+    http::StatusCode,
     middleware,
     response::IntoResponse,
     routing::{MethodFilter, MethodRouter},
@@ -24,7 +24,7 @@ use super::{
     docs::Docs,
     endpoint::Endpoint,
     error::HttpError,
-    extract::BODY_LIMIT,
+    extract::{BODY_LIMIT, read_body},
     openapi, pairing,
     routes::{Place, filter},
     server, sessions,
@@ -74,7 +74,7 @@ pub(crate) fn build(
     let plugins: Vec<&str> = parts.plugins.iter().map(|plugin| plugin.name()).collect();
     let plugins: Arc<str> = plugins.join(", ").into();
     let mut router = router
-        .fallback(async move |method: Method, uri: Uri| unknown_path(&method, &uri, &plugins))
+        .fallback(async move |request: Request| unknown_path(request, &plugins).await)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
@@ -90,14 +90,23 @@ pub(crate) fn build(
     }))
 }
 
-fn unknown_path(method: &Method, uri: &Uri, plugins: &str) -> HttpError {
-    let path = uri.path();
+async fn unknown_path(request: Request, plugins: &str) -> HttpError {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    read_away(request).await;
     HttpError::not_found(format!(
         "Cannot {method} {path}: this server has sessions and {plugins} only; /docs lists its paths"
     ))
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> HttpError {
-    let message = format!("{method} is not allowed for {}; see the Allow header", uri.path());
+async fn wrong_method(request: Request) -> HttpError {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    read_away(request).await;
+    let message = format!("{method} is not allowed for {path}; see the Allow header");
     HttpError::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+/// Reads a body that no one needs, so that the connection can carry the next request.
+async fn read_away(request: Request) {
+    // However it ends, the answer is the same.
+    let _ = read_body(request).await;
 }
