@@ -22,6 +22,8 @@ impl Update for Presence {
     fn bytes(&self) -> usize {
         400
     }
+
+    fn restate(&mut self) {}
 }
 
 fn chats(count: usize) -> Vec<String> {

@@ -76,6 +76,11 @@ impl Envelope {
     }
 }
 
+/// The start of a body.
+fn head(id: &str, timestamp_ms: u64) -> String {
+    format!("{{\"id\":\"{id}\",\"timestamp\":{timestamp_ms},")
+}
+
 fn write_text(body: &mut Vec<u8>, text: &str) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if text.bytes().all(plain) {
@@ -125,6 +130,24 @@ impl EmittedEvent {
     #[must_use]
     pub fn lane(&self) -> &str {
         self.lane_name.get(self.session.len() + self.event.len() + 2..).unwrap_or_default()
+    }
+
+    /// The same event under a new id, at a new time.
+    pub(crate) fn restated(&self, id: EventId, timestamp_ms: u64) -> Self {
+        let before = head(self.id.as_str(), self.timestamp_ms);
+        let head = head(id.as_str(), timestamp_ms);
+        let rest = self.body.get(before.len()..).unwrap_or_default();
+        let moved = |at: usize| at + head.len() - before.len();
+        Self {
+            id,
+            timestamp_ms,
+            session: self.session.clone(),
+            event: self.event.clone(),
+            lane_name: self.lane_name.clone(),
+            keys: self.keys.clone(),
+            body: [head.as_bytes(), rest].concat().into(),
+            payload: moved(self.payload.start)..moved(self.payload.end),
+        }
     }
 
     /// How much memory it takes.
@@ -184,6 +207,9 @@ impl lane::Update for std::sync::Arc<EmittedEvent> {
     fn bytes(&self) -> usize {
         EmittedEvent::bytes(self)
     }
+
+    /// A socket's updates are never given up, and so never overtaken.
+    fn restate(&mut self) {}
 }
 
 /// The id of an event: `evt_` and a lower-case ULID.
@@ -219,9 +245,9 @@ impl EventIds {
         Self(Mutex::new(Last { ulid: Ulid::nil(), chance: Chance::new(seed) }))
     }
 
-    /// The next id. When the time goes back, or the random part of a millisecond is used up, the id
-    /// counts on from the one before.
-    pub(crate) fn next(&self, now_ms: u64) -> EventId {
+    /// The next id, and the time in it, in Unix milliseconds. Within a millisecond the id counts on from the one
+    /// before, and so it does when the clock goes back: the time then stays at the latest one.
+    pub(crate) fn next(&self, now_ms: u64) -> (EventId, u64) {
         let mut last = self.0.lock();
         if now_ms > last.ulid.timestamp_ms() {
             let random = u128::from(last.chance.next()) << 64 | u128::from(last.chance.next());
@@ -233,7 +259,7 @@ impl EventIds {
         last.ulid.array_to_str(&mut text).make_ascii_lowercase();
         let mut id = *b"evt_00000000000000000000000000";
         id[4..].copy_from_slice(&text);
-        EventId(id)
+        (EventId(id), last.ulid.timestamp_ms())
     }
 }
 
@@ -289,13 +315,14 @@ mod tests {
     fn ids_rise_within_a_millisecond_and_when_the_clock_goes_back() {
         let ids = EventIds::new(1);
         let times = [5, 5, 5, 6, 4, 4, 9];
-        let ids: Vec<_> = times.iter().map(|&ms| ids.next(ms)).collect();
+        let (ids, times): (Vec<_>, Vec<_>) = times.iter().map(|&ms| ids.next(ms)).unzip();
         assert!(ids.is_sorted() && ids.windows(2).all(|two| two[0] != two[1]), "{ids:?}");
+        assert_eq!(times, [5, 5, 5, 6, 6, 6, 9]);
     }
 
     #[test]
     fn ids_are_the_same_for_the_same_seed_and_lower_case() {
-        let id = |seed| EventIds::new(seed).next(1_634_567_890_123);
+        let id = |seed| EventIds::new(seed).next(1_634_567_890_123).0;
         assert_eq!(id(1), id(1));
         assert_ne!(id(1), id(2));
         let ulid = Ulid::from_string(&id(1).as_str()[4..].to_uppercase()).unwrap();

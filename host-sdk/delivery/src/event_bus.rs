@@ -78,7 +78,6 @@ type Observer = Arc<dyn Fn(&EmittedEvent) + Send + Sync>;
 struct Bus {
     around: Arc<Surroundings>,
     metrics: Metrics,
-    ids: EventIds,
     seed: u64,
     next_number: AtomicU64,
     receivers: RwLock<Receivers>,
@@ -109,13 +108,13 @@ impl EventBus {
             limits: settings.limits,
             breaker: settings.breaker,
             in_flight: settings.in_flight.max(1),
+            ids: EventIds::new(settings.seed),
             draining: AtomicBool::new(false),
             emptied: Notify::new(),
         });
         let bus = Self(Arc::new(Bus {
             around,
             metrics: Metrics::default(),
-            ids: EventIds::new(settings.seed),
             seed: settings.seed,
             next_number: AtomicU64::new(1),
             receivers: RwLock::default(),
@@ -299,8 +298,7 @@ impl Bus {
         keys: &[&str],
         payload: &[u8],
     ) -> Arc<EmittedEvent> {
-        let timestamp_ms = self.around.clock.now_ms();
-        let id = self.ids.next(timestamp_ms);
+        let (id, timestamp_ms) = self.around.next_id();
         let payload = if payload.is_empty() { b"null" } else { payload };
         let body = envelope.render(id.as_str(), timestamp_ms, event, payload);
         let session = envelope.session();

@@ -1,27 +1,37 @@
 //! What waits for one receiver, in lanes: the mechanism that webhooks and WebSockets share.
 //!
-//! Pure bookkeeping: no I/O, no clock, no lock. One update of a lane is in flight at a time; lanes run
-//! side by side. What a receiver sees of a key never goes back in time.
+//! Pure bookkeeping: no I/O, no clock, no lock. One update of a lane is in flight at a time; lanes are delivered in
+//! parallel.
+//!
+//! **Order.** The updates of a lane go out in the order in which they came: the ids and times of a lane never go
+//! back, whatever their keys, so that a receiver may keep the newest event per lane and be right. An update that
+//! was overtaken and goes out all the same is given a new id and time first ([`Update::restate`]).
 //!
 //! **Complete first, fresh when it must be.** A lane keeps [`Limits::lane_depth`] waiting updates, all
-//! delivered, in order. When it is full it folds. A waiting update is *superseded* once each of its
-//! keys has a newer waiting update. The new update takes the place of the newest waiting one that
-//! shares a key with it, if that one is thereby superseded; otherwise it goes to the end, and the newest
-//! superseded update gives way. So a lane holds no more than `max(lane_depth, number of its keys)`
-//! of them, and one more when an update comes back from a failed attempt.
+//! delivered. When it is full it folds. A waiting update is *superseded* once each of its keys has a newer waiting
+//! update. A new update always goes to the end; the newest superseded update gives way.
+//!
+//! **Rounds.** A key that changes all the time would put itself off for ever that way. So a lane goes out in rounds:
+//! a round is what waited when its first update was taken. What comes later belongs to the next round and supersedes
+//! nothing of the current one, except the very last update of the current round, whose place the new one then
+//! takes. So each key goes out at least once every two rounds, and a lane holds no more than
+//! `max(lane_depth, twice the number of its keys)` updates, and one more when an update comes back from a failed
+//! attempt.
 //!
 //! **FIFO.** Updates without keys never fold. A lane keeps [`Limits::fifo_depth`] of them; past that the
-//! oldest is dropped and counted. They stay in order among themselves, and go before those with keys.
+//! oldest is dropped and counted. They stay in order among themselves, and go before those with keys: a lane has
+//! updates of one kind only, if its ids are to rise.
 //!
 //! **Bytes.** When [`Limits::bytes`] would be passed, all lanes fold as if their depth were zero, until
 //! a quarter is free again; then the oldest FIFO updates of all lanes are dropped, or a new one
-//! refused. What is left are the last states of keys. They are kept even past the limit: they alone
+//! refused. What is left are the last states of keys, of two rounds. They are kept even past the limit: they alone
 //! are worth more than it, and they are bounded by the number of keys.
 //!
 //! **Failures.** An update that failed goes back to the front of its lane, which is parked until
 //! [`Lanes::wake`], unless the lane is full and the update superseded. An update whose attempts are
-//! spent is dropped once superseded; until then it is set aside, so that it holds up only updates
-//! that share a key with it.
+//! spent is dropped once superseded; if it is a last state it is given up and kept, out of the way of its lane, until
+//! [`Lanes::recall`] sends it once more. It then stays behind what has gone out meanwhile, restated. An update of
+//! several keys of which some have newer updates waiting is not given up: it must go before those.
 
 mod folding;
 
@@ -43,6 +53,9 @@ pub trait Update {
 
     /// How much memory it takes, for [`Limits::bytes`].
     fn bytes(&self) -> usize;
+
+    /// Gives it the id and the time of a new event: it goes out again, after newer ones of its lane.
+    fn restate(&mut self);
 }
 
 /// How much may wait for one receiver.
@@ -92,19 +105,12 @@ pub struct Ticket {
     bytes: usize,
 }
 
-/// A lane, or an update, that waits for [`Lanes::wake`].
+/// A lane that waits for [`Lanes::wake`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Parked {
     lane: Arc<str>,
-    what: Waits,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Waits {
-    /// The lane, which is parked under this number.
-    Lane(u64),
-    /// The update that stands aside at this place.
-    Update(Place),
+    /// The number under which it is parked.
+    number: u64,
 }
 
 /// What became of an update that failed.
@@ -112,6 +118,8 @@ enum Waits {
 pub enum Fate {
     /// It waits for [`Lanes::wake`].
     Waits(Parked),
+    /// It has no attempts left, but is the last state of its keys: it is kept for [`Lanes::recall`].
+    GivenUp,
     /// A newer one made it needless, or a limit did; the lane goes on.
     Dropped,
 }
@@ -129,7 +137,7 @@ struct Lane<T> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing can be taken: all it has stands aside.
+    /// Nothing can be taken: all it has was given up.
     Resting,
     /// It is in the line of those that can be taken from.
     Ready,
@@ -146,6 +154,7 @@ pub struct Lanes<T> {
     fifo_by_age: BTreeSet<(Place, Arc<str>)>,
     last_number: u64,
     waiting: usize,
+    given_up: usize,
     in_flight: usize,
     bytes: usize,
     /// All lanes fold as if their depth were zero.
@@ -164,6 +173,7 @@ impl<T: Update> Lanes<T> {
             fifo_by_age: BTreeSet::new(),
             last_number: 0,
             waiting: 0,
+            given_up: 0,
             in_flight: 0,
             bytes: 0,
             pressed: false,
@@ -229,10 +239,9 @@ impl<T: Update> Lanes<T> {
             PutBack::Aside => {
                 self.in_flight -= 1;
                 self.waiting += 1;
-                let what = Waits::Update(ticket.place);
-                let parked = Parked { lane: ticket.lane.clone(), what };
+                self.given_up += 1;
                 self.go_on(ticket.lane);
-                Fate::Waits(parked)
+                Fate::GivenUp
             }
             PutBack::Folded => {
                 self.counts.folded += 1;
@@ -244,17 +253,32 @@ impl<T: Update> Lanes<T> {
 
     /// Ends a wait. `false` when there is nothing to wake any more.
     pub fn wake(&mut self, parked: &Parked) -> bool {
-        let Some((at, _, lane)) = self.lanes.get_full_mut(&parked.lane) else { return false };
-        let woken = match parked.what {
-            Waits::Lane(number) => lane.phase == Phase::Parked(number),
-            Waits::Update(place) => lane.folding.wake(place),
-        };
-        if woken && matches!(parked.what, Waits::Lane(_)) {
+        let lane = self.lanes.get(&parked.lane);
+        let woken = lane.is_some_and(|lane| lane.phase == Phase::Parked(parked.number));
+        if woken {
             self.go_on(parked.lane.clone());
-        } else if woken {
-            self.rouse(at);
         }
         woken
+    }
+
+    /// Sends once more what was given up and for which `filter` holds: each goes, restated, to the end of its lane.
+    pub fn recall(&mut self, mut filter: impl FnMut(&T) -> bool) {
+        if self.given_up == 0 {
+            return;
+        }
+        for at in 0..self.lanes.len() {
+            for (mut update, folded) in self.lanes[at].folding.recall(&mut filter) {
+                self.given_up -= 1;
+                update.restate();
+                self.push_at(at, update, folded);
+            }
+        }
+    }
+
+    /// How many updates were given up and are kept; they count as waiting too.
+    #[must_use]
+    pub fn given_up(&self) -> usize {
+        self.given_up
     }
 
     /// Folds all lanes, from here on as if their depth were zero: what is left is the last state of
@@ -270,7 +294,7 @@ impl<T: Update> Lanes<T> {
             self.bytes -= lane.fifo.drain(..).map(|(_, update)| update.bytes()).sum::<usize>();
             self.bytes -= lane.folding.clear().bytes;
         }
-        self.waiting = 0;
+        (self.waiting, self.given_up) = (0, 0);
         self.fifo_by_age.clear();
         self.ready.clear();
         self.lanes.retain(|_, lane| lane.phase == Phase::InFlight);
@@ -323,17 +347,48 @@ impl<T: Update> Lanes<T> {
         if self.pressed { 0 } else { self.limits.lane_depth }
     }
 
-    fn push_foldable(&mut self, name: &str, update: T) {
+    fn push_foldable(&mut self, name: &str, mut update: T) {
         let bytes = update.bytes();
         if self.bytes + bytes > self.limits.bytes {
             self.press();
         }
-        let (place, depth, at) = (self.next_number(), self.depth(), self.open(name));
+        let at = self.open(name);
+        if self.lanes[at].folding.given_up() > 0 {
+            self.recall_what_is_newer_in_part(at, &mut update);
+        }
         self.waiting += 1;
         self.bytes += bytes;
-        let freed = self.lanes[at].folding.push(place, update, depth);
-        self.folded(&freed);
+        self.push_at(at, update, 0);
         while self.bytes > self.limits.bytes && self.drop_oldest_fifo() {}
+    }
+
+    /// What was given up and shares some of its keys with a new update must go before it.
+    fn recall_what_is_newer_in_part(&mut self, at: usize, new: &mut T) {
+        let keys = new.keys();
+        let in_part = |old: &T| {
+            let own = old.keys();
+            own.iter().any(|key| keys.contains(key)) && !own.iter().all(|key| keys.contains(key))
+        };
+        let recalled = self.lanes[at].folding.recall(in_part);
+        let is_overtaken = !recalled.is_empty();
+        for (mut old, folded) in recalled {
+            self.given_up -= 1;
+            old.restate();
+            self.push_at(at, old, folded);
+        }
+        if is_overtaken {
+            new.restate();
+        }
+    }
+
+    /// Adds an update that is counted as waiting already.
+    fn push_at(&mut self, at: usize, update: T, folded: u32) {
+        let (place, depth) = (self.next_number(), self.depth());
+        let folding = &mut self.lanes[at].folding;
+        let given_up = folding.given_up();
+        let freed = folding.push(place, update, folded, depth);
+        self.given_up -= given_up - folding.given_up();
+        self.folded(&freed);
         self.rouse(at);
     }
 
@@ -466,7 +521,7 @@ impl<T: Update> Lanes<T> {
         if let Some(lane) = self.lanes.get_mut(&name) {
             lane.phase = Phase::Parked(number);
         }
-        Fate::Waits(Parked { lane: name, what: Waits::Lane(number) })
+        Fate::Waits(Parked { lane: name, number })
     }
 
     /// Where the lane is, which is made if there is none.

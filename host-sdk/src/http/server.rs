@@ -131,7 +131,17 @@ fn health_of(parts: &Parts) -> Value {
         let session = endpoint.session.as_deref().unwrap_or("*");
         let name = format!("webhook.{session}.{}", endpoint.endpoint);
         let waiting = endpoint.waiting;
-        if endpoint.up {
+        if let Some(status) = endpoint.refusing.filter(|_| endpoint.up) {
+            let part = json!({
+                "status": "refusing",
+                "message": endpoint.last_error,
+                "lastStatus": status,
+                "refused": endpoint.refusals,
+                "givenUp": endpoint.given_up,
+                "waiting": waiting,
+            });
+            down.insert(name, part);
+        } else if endpoint.up {
             up.insert(name, json!({ "status": "up", "waiting": waiting }));
         } else {
             let message = endpoint.last_error;

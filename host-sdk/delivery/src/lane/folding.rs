@@ -7,17 +7,18 @@ use indexmap::IndexMap;
 
 use super::{Place, Update};
 
-/// Updates in the order in which they go out. See [`super`] for the rules.
+/// Updates in the order in which they came and go out. See [`super`] for the rules.
 #[derive(Debug)]
 pub(super) struct Folding<T> {
     queue: BTreeMap<Place, Waiting<T>>,
-    /// Spent updates that wait for their time without holding up the queue. None of them shares a key
-    /// with an update of the queue.
+    /// The last states that were given up. None of them shares a key with an update of the queue.
     aside: BTreeMap<Place, Waiting<T>>,
+    /// The current round: the updates at or before this place. Those after it belong to the next round.
+    round: Place,
     /// Where the newest update of each key is. Known from when the lane is full for the first time until
     /// it is empty.
     newest: Option<Newest>,
-    /// The updates of the queue that are the newest of no key; known while `newest` is.
+    /// The updates of the queue that no key keeps in their round; known while `newest` is.
     superseded: BTreeSet<Place>,
 }
 
@@ -28,7 +29,7 @@ struct Waiting<T> {
     update: T,
     /// How many updates were folded into it.
     folded: u32,
-    /// Of how many keys it is the newest; counted while `newest` is known.
+    /// Of how many keys it is the newest of its round; counted while `newest` is known.
     live: usize,
     spent: bool,
 }
@@ -45,7 +46,7 @@ pub(super) struct Freed {
 pub(super) enum PutBack {
     /// To the front of the queue.
     InFront,
-    /// Aside, until it is woken or superseded.
+    /// Aside, until it is recalled or superseded.
     Aside,
     /// Nowhere: newer ones tell all that it tells.
     Folded,
@@ -56,6 +57,7 @@ impl<T> Default for Folding<T> {
         Self {
             queue: BTreeMap::new(),
             aside: BTreeMap::new(),
+            round: 0,
             newest: None,
             superseded: BTreeSet::new(),
         }
@@ -79,29 +81,20 @@ impl<T: Update> Folding<T> {
     }
 
     /// Adds the newest update at the end, and folds if there are `depth` already.
-    pub(super) fn push(&mut self, place: Place, update: T, depth: usize) -> Freed {
+    pub(super) fn push(&mut self, place: Place, update: T, folded: u32, depth: usize) -> Freed {
         let full = self.queue.len() >= depth;
         if full {
             self.index();
         }
-        let mut waiting = Waiting { update, folded: 0, live: 0, spent: false };
+        let mut waiting = Waiting { update, folded, live: 0, spent: false };
         let mut freed = Freed::default();
-        let mut place = place;
         if self.newest.is_some() {
             waiting.live = waiting.update.keys().len();
-            let touched = self.point_at(place, &waiting.update);
-            for &old in &touched {
+            for old in self.point_at(place, &waiting.update) {
                 self.settle(old, &mut waiting, &mut freed);
             }
-            if full
-                && let Some(&last) = touched.last()
-                && self.superseded.remove(&last)
-                && let Some(old) = self.queue.remove(&last)
-            {
-                // There it is still behind all else that shares a key with it.
-                waiting.stand_for(&old, &mut freed);
-                self.point_at(last, &waiting.update);
-                place = last;
+            if full {
+                self.take_the_place_of_the_last(place, &mut waiting, &mut freed);
             }
         }
         self.queue.insert(place, waiting);
@@ -109,12 +102,55 @@ impl<T: Update> Folding<T> {
         freed
     }
 
-    /// Takes the first of the queue.
+    /// Folds the last of the current round, where it is the last of all, into a newer one, which goes out when
+    /// that one would have gone out.
+    fn take_the_place_of_the_last(
+        &mut self,
+        place: Place,
+        newer: &mut Waiting<T>,
+        freed: &mut Freed,
+    ) {
+        let (Some(newest), Some(last)) = (&self.newest, self.queue.last_entry()) else { return };
+        let (at, keys) = (*last.key(), last.get().update.keys());
+        if at <= self.round && keys.iter().all(|key| newest.get(key) == Some(&place)) {
+            self.superseded.remove(&at);
+            newer.stand_for(&last.remove(), freed);
+            self.round = place;
+        }
+    }
+
+    /// Takes the first of the queue. When it is the first of the next round, that round becomes the current one.
     pub(super) fn take(&mut self) -> Option<(Place, T, u32)> {
         let (place, waiting) = self.queue.pop_first()?;
+        if place > self.round {
+            self.round = self.queue.last_key_value().map_or(place, |(last, _)| *last);
+        }
         self.superseded.remove(&place);
         self.forget(place, &waiting.update);
         Some((place, waiting.update, waiting.folded))
+    }
+
+    /// Removes what was given up, the oldest first, if `filter` holds.
+    pub(super) fn recall(&mut self, mut filter: impl FnMut(&T) -> bool) -> Vec<(T, u32)> {
+        let recalled: Vec<Place> = self
+            .aside
+            .iter()
+            .filter(|(_, waiting)| filter(&waiting.update))
+            .map(|(place, _)| *place)
+            .collect();
+        let mut updates = Vec::with_capacity(recalled.len());
+        for place in recalled {
+            if let Some(waiting) = self.aside.remove(&place) {
+                self.forget(place, &waiting.update);
+                updates.push((waiting.update, waiting.folded));
+            }
+        }
+        updates
+    }
+
+    /// How many updates were given up and not recalled.
+    pub(super) fn given_up(&self) -> usize {
+        self.aside.len()
     }
 
     /// Takes back an update that failed. `spent`: it stays only as the last state of a key.
@@ -127,9 +163,7 @@ impl<T: Update> Folding<T> {
         depth: usize,
     ) -> PutBack {
         let full = self.queue.len() >= depth;
-        if spent || full {
-            self.index();
-        }
+        self.index();
         let mut waiting = Waiting { update, folded, live: 0, spent };
         let Some(newest) = &mut self.newest else {
             self.queue.insert(place, waiting);
@@ -143,11 +177,13 @@ impl<T: Update> Folding<T> {
             }
             return PutBack::Folded;
         }
+        let mut sole = 0;
         for key in keys {
             let owner = *newest.entry(key.clone()).or_insert(place);
-            waiting.live += usize::from(owner == place);
+            sole += usize::from(owner == place);
+            waiting.live += usize::from(owner == place || owner > self.round);
         }
-        if spent && waiting.live == keys.len() {
+        if spent && sole == keys.len() {
             self.aside.insert(place, waiting);
             return PutBack::Aside;
         }
@@ -156,12 +192,6 @@ impl<T: Update> Folding<T> {
         }
         self.queue.insert(place, waiting);
         PutBack::InFront
-    }
-
-    /// Puts an update that stands aside into the queue. `false` when there is none.
-    pub(super) fn wake(&mut self, place: Place) -> bool {
-        let woken = self.aside.remove(&place);
-        woken.is_some_and(|waiting| self.queue.insert(place, waiting).is_none())
     }
 
     /// Folds what is superseded, the newest first, until no more than `depth` are left.
@@ -173,9 +203,7 @@ impl<T: Update> Folding<T> {
             && let Some(place) = self.superseded.pop_last()
             && let Some(old) = self.queue.remove(&place)
         {
-            let newest = self.newest.as_ref();
-            let heir = old.update.keys().first().and_then(|key| newest?.get(key)).copied();
-            match heir.and_then(|heir| self.at(heir)) {
+            match self.newer_than(place, &old.update) {
                 Some(heir) => heir.stand_for(&old, freed),
                 None => freed.add(&old.update),
             }
@@ -195,16 +223,36 @@ impl<T: Update> Folding<T> {
         if self.newest.is_some() {
             return;
         }
-        let mut newest = Newest::default();
-        for (&place, waiting) in &self.queue {
-            newest.extend(waiting.update.keys().iter().map(|key| (key.clone(), place)));
+        let (mut newest, mut lost) = (Newest::default(), Vec::new());
+        for (&place, waiting) in &mut self.queue {
+            waiting.live = waiting.update.keys().len();
+            for key in waiting.update.keys() {
+                lost.extend(newest.insert(key.clone(), place).map(|owner| (owner, place)));
+            }
         }
-        for place in newest.values() {
-            self.queue.entry(*place).and_modify(|waiting| waiting.live += 1);
+        for (owner, newer) in lost {
+            if self.is_same_round(owner, newer) {
+                self.queue.entry(owner).and_modify(|waiting| waiting.live -= 1);
+            }
         }
         let superseded = self.queue.iter().filter(|(_, waiting)| waiting.live == 0);
         self.superseded = superseded.map(|(&place, _)| place).collect();
         self.newest = Some(newest);
+    }
+
+    fn is_same_round(&self, older: Place, newer: Place) -> bool {
+        older > self.round || newer <= self.round
+    }
+
+    /// One that waits and is newer than `place` of the first key of `update`.
+    fn newer_than(&mut self, place: Place, update: &T) -> Option<&mut Waiting<T>> {
+        let key = update.keys().first()?;
+        let newest = self.newest.as_ref().and_then(|newest| newest.get(key)).copied();
+        let heir = newest.or_else(|| {
+            let newer = self.queue.range(place..);
+            newer.rev().find(|(_, waiting)| waiting.update.keys().contains(key)).map(|(at, _)| *at)
+        });
+        self.at(heir?)
     }
 
     /// Makes `place` the newest of the update's keys. The places that were it before, in order.
@@ -219,8 +267,10 @@ impl<T: Update> Folding<T> {
                 }
             }
         }
-        for &place in &lost {
-            if let Some(old) = self.at(place) {
+        for &old in &lost {
+            if self.is_same_round(old, place)
+                && let Some(old) = self.at(old)
+            {
                 old.live -= 1;
             }
         }
@@ -229,19 +279,18 @@ impl<T: Update> Folding<T> {
 
     /// Draws the consequences for an update that is no longer the newest of some of its keys.
     fn settle(&mut self, place: Place, newer: &mut Waiting<T>, freed: &mut Freed) {
-        let Some(old) = self.at(place) else { return };
-        match (old.live, old.spent) {
-            (0, true) => {
-                let old = self.queue.remove(&place).or_else(|| self.aside.remove(&place));
-                old.into_iter().for_each(|old| newer.stand_for(&old, freed));
-            }
-            (0, false) => {
-                self.superseded.insert(place);
-            }
-            // A part of it is still news, and must come before the newer part.
-            _ => {
-                self.wake(place);
-            }
+        if let Some(needless) = self.aside.remove(&place) {
+            newer.stand_for(&needless, freed);
+            return;
+        }
+        let (Some(old), Some(newest)) = (self.queue.get(&place), &self.newest) else { return };
+        let is_newest = |key: &str| newest.get(key) == Some(&place);
+        if old.spent && !old.update.keys().iter().any(|key| is_newest(key)) {
+            self.superseded.remove(&place);
+            let old = self.queue.remove(&place);
+            old.into_iter().for_each(|old| newer.stand_for(&old, freed));
+        } else if old.live == 0 {
+            self.superseded.insert(place);
         }
     }
 

@@ -137,6 +137,11 @@ impl WebhookConfig {
         self.retries.unwrap_or_default()
     }
 
+    /// How many requests are made for an update, where that is configured.
+    pub(crate) fn bounded_attempts(&self) -> Option<u32> {
+        self.retries?.attempts.map(|attempts| attempts.max(1))
+    }
+
     /// The headers that were added.
     #[must_use]
     pub fn custom_headers(&self) -> &[CustomHeader] {

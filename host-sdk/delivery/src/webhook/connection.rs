@@ -9,24 +9,24 @@
 //! | the receiver | what it means |
 //! |---|---|
 //! | answers 2xx | delivered |
-//! | answers 502, 503 or 504 | down: this is how a proxy says that the receiver behind it is away |
+//! | answers 502, 503 or 504 | down, unless `attempts` is configured: this is how a proxy says that the receiver behind it is away |
 //! | answers anything else, redirects among it | refused: uses up an attempt |
 //! | cannot be reached, breaks off, or does not answer in time | down |
 //!
-//! **Down** uses up nobody's attempts. The update waits as its retry policy says and goes again;
+//! **Down** uses up no attempts. The update waits as its retry policy says and goes again;
 //! after five failures in a row the breaker opens and all lanes wait for a probe, the next update of
 //! the lane that became ready last. When an endpoint answers a probe, all goes out in order.
 //!
-//! **Refused** as often as `attempts` says: an event without keys is given up and counted; so is an
-//! update that a newer one supersedes. An update that is the last state of a key stays and is tried
-//! on at the breaker's pace, from its first wait to its longest, until a newer one comes or the
-//! endpoint is removed.
+//! **Refused** as often as `attempts` says, the update is given up and counted. The last state of a key is kept:
+//! it goes once more, as a new event, when the endpoint next takes something, and after that, if it is refused again,
+//! no sooner than the breaker's pace allows. Where `attempts` is not configured, a last state does not wait for that
+//! but goes at the breaker's pace, from its first wait to its longest, until a newer one comes or the endpoint is
+//! removed.
 //!
 //! Waits run on the gateway's clock. The time-out of a request is in the world's time, whatever the
 //! clock: a simulation that runs a thousand times as fast still talks to real sockets.
 
 use std::{
-    error::Error as _,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
@@ -67,7 +67,7 @@ const IDLE: Duration = Duration::from_secs(60);
 pub(crate) enum Outcome {
     Delivered,
     Refused { status: StatusCode, retry_after: Option<Duration> },
-    Down { reason: String, retry_after: Option<Duration> },
+    Down { reason: String },
 }
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -116,12 +116,12 @@ impl Dialer {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(failure)) => {
                 *connection = None;
-                Outcome::Down { reason: failure.0, retry_after: None }
+                Outcome::Down { reason: failure.0 }
             }
             Err(_) => {
                 *connection = None;
                 let reason = format!("no answer within {:?}", self.timeout);
-                Outcome::Down { reason, retry_after: None }
+                Outcome::Down { reason }
             }
         }
     }
@@ -169,13 +169,7 @@ async fn read(slot: &mut Option<Connection>, response: Response<Incoming>, now_m
     if !reusable {
         *slot = None;
     }
-    if status.is_success() {
-        Outcome::Delivered
-    } else if matches!(status.as_u16(), 502..=504) {
-        Outcome::Down { reason: format!("answered {status}"), retry_after }
-    } else {
-        Outcome::Refused { status, retry_after }
-    }
+    if status.is_success() { Outcome::Delivered } else { Outcome::Refused { status, retry_after } }
 }
 
 /// A connection that makes progress while it is used.
@@ -244,20 +238,20 @@ struct Failure(String);
 
 impl Failure {
     fn connect(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut causes = vec![error.to_string()];
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        causes.dedup();
-        Self(format!("failed to connect: {}", causes.join(": ")))
+        Self(format!("failed to connect: {}", causes(error)))
     }
 
     fn exchange(error: &hyper::Error) -> Self {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self(format!("failed to get an answer: {error}{cause}"))
+        Self(format!("failed to get an answer: {}", causes(error)))
     }
+}
+
+/// An error and what caused it, without repetitions.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let mut causes: Vec<String> = chain.map(ToString::to_string).collect();
+    causes.dedup();
+    causes.join(": ")
 }
 
 /// Sends what waits for `endpoint` until there has been nothing for a while.

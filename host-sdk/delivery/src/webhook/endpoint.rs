@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    envelope::{Chance, EmittedEvent},
+    envelope::{Chance, EmittedEvent, EventId, EventIds},
     event_bus::Deadline,
     lane::{Lanes, Limits, Parked, Taken, Update},
     metrics::{Depth, Row},
@@ -42,15 +42,26 @@ pub(crate) struct Surroundings {
     pub(crate) breaker: BreakerSettings,
     /// How many requests are in flight to one endpoint at most.
     pub(crate) in_flight: usize,
+    pub(crate) ids: EventIds,
     pub(crate) draining: AtomicBool,
     /// Told when an endpoint has become empty while draining.
     pub(crate) emptied: Notify,
+}
+
+impl Surroundings {
+    /// The id and the time of a new event.
+    pub(crate) fn next_id(&self) -> (EventId, u64) {
+        self.ids.next(self.clock.now_ms())
+    }
 }
 
 /// An event on its way to one endpoint.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) event: Arc<EmittedEvent>,
+    around: Arc<Surroundings>,
+    /// When it may go again after it was given up, in Unix milliseconds.
+    not_before_ms: u64,
     /// How many requests have failed.
     tries: u32,
     /// How many of them were refused by a living receiver.
@@ -64,6 +75,11 @@ impl Update for Outgoing {
 
     fn bytes(&self) -> usize {
         size_of::<Self>() + self.event.bytes()
+    }
+
+    fn restate(&mut self) {
+        let (id, timestamp_ms) = self.around.next_id();
+        self.event = Arc::new(self.event.restated(id, timestamp_ms));
     }
 }
 
@@ -81,10 +97,16 @@ pub struct EndpointHealth {
     pub session: Option<String>,
     /// Its host and port, and a number that tells it from others.
     pub endpoint: String,
-    /// Whether it takes events.
+    /// Whether it answers. One that answers only refusals is up and [`refusing`](Self::refusing).
     pub up: bool,
-    /// How many events wait for it.
+    /// How many events wait for it, those that were given up and are kept among them.
     pub waiting: usize,
+    /// How many events were given up and are kept, as last states, until it takes something.
+    pub given_up: usize,
+    /// The status that it refuses events with, unless it has taken one since.
+    pub refusing: Option<u16>,
+    /// How many requests it has refused since it last took an event.
+    pub refusals: u64,
     /// What went wrong last, unless something has gone well since.
     pub last_error: Option<String>,
 }
@@ -113,6 +135,11 @@ struct State {
     /// How long it took to answer lately, in the world's time.
     answer_time: Option<Duration>,
     last_error: Option<String>,
+    last_refusal: Option<u16>,
+    /// Refusals since the last delivery.
+    refusals: u64,
+    /// When what was given up is recalled, in Unix milliseconds; `None` where only a delivery recalls it.
+    recall_at: Option<u64>,
     depth: Depth,
 }
 
@@ -140,6 +167,9 @@ impl Endpoint {
                 chance: Chance::new(seed),
                 answer_time: None,
                 last_error: None,
+                last_refusal: None,
+                refusals: 0,
+                recall_at: None,
                 depth: Depth::default(),
             }),
             calls: Semaphore::new(0),
@@ -166,7 +196,9 @@ impl Endpoint {
 
     /// Has the event delivered.
     pub(crate) fn push(self: &Arc<Self>, event: &Arc<EmittedEvent>) {
-        let update = Outgoing { event: event.clone(), tries: 0, refused: 0 };
+        let around = self.around.clone();
+        let update =
+            Outgoing { event: event.clone(), around, not_before_ms: 0, tries: 0, refused: 0 };
         let mut state = self.state.lock();
         if state.retired {
             return;
@@ -217,10 +249,11 @@ impl Endpoint {
         self.end_waits(&mut state);
     }
 
-    /// How many events are not delivered yet.
+    /// How many events are not delivered yet and will be tried without waiting for a delivery.
     pub(crate) fn pending(&self) -> usize {
         let state = self.state.lock();
-        state.lanes.waiting() + state.lanes.in_flight()
+        let kept = if state.recall_at.is_none() { state.lanes.given_up() } else { 0 };
+        state.lanes.waiting() - kept + state.lanes.in_flight()
     }
 
     pub(crate) fn health(&self) -> EndpointHealth {
@@ -230,6 +263,9 @@ impl Endpoint {
             endpoint: self.label.clone(),
             up: state.breaker.is_closed(),
             waiting: state.lanes.waiting() + state.lanes.in_flight(),
+            given_up: state.lanes.given_up(),
+            refusing: state.last_refusal,
+            refusals: state.refusals,
             last_error: state.last_error.clone(),
         }
     }
@@ -322,6 +358,9 @@ impl Endpoint {
         for (_, parked) in std::mem::take(&mut state.timers) {
             state.lanes.wake(&parked);
         }
+        if state.recall_at.is_some() {
+            state.lanes.recall(|_| true);
+        }
         let workers = self.around.in_flight;
         self.rouse(state, workers);
     }
@@ -337,7 +376,12 @@ impl Endpoint {
         self.watch_the_clock(state);
     }
 
-    /// Sees to it that somebody waits for the next timer.
+    fn recall_later(self: &Arc<Self>, state: &mut State, at_ms: u64) {
+        state.recall_at = Some(state.recall_at.map_or(at_ms, |at| at.min(at_ms)));
+        self.watch_the_clock(state);
+    }
+
+    /// Starts the task that waits for the next timer, or notifies it.
     fn watch_the_clock(self: &Arc<Self>, state: &mut State) {
         if state.timing {
             self.alarm.notify_one();
@@ -355,6 +399,20 @@ impl Endpoint {
             && let Some((_, parked)) = state.timers.pop_first()
         {
             state.lanes.wake(&parked);
+        }
+        if state.recall_at.is_some_and(|at_ms| at_ms <= now_ms) {
+            state.recall_at = None;
+            let mut next = None;
+            state.lanes.recall(|update| {
+                let due = update.not_before_ms <= now_ms;
+                if !due {
+                    next = Some(
+                        next.map_or(update.not_before_ms, |at: u64| at.min(update.not_before_ms)),
+                    );
+                }
+                due
+            });
+            state.recall_at = next;
         }
         state.breaker.tick(now_ms);
         let workers = self.around.in_flight;
@@ -387,7 +445,7 @@ impl State {
             return None;
         }
         let timer = self.timers.first().map(|(deadline, _)| *deadline);
-        timer.into_iter().chain(self.breaker.opens_at()).min()
+        timer.into_iter().chain(self.breaker.opens_at()).chain(self.recall_at).min()
     }
 }
 

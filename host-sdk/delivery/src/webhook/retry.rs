@@ -47,22 +47,37 @@ impl fmt::Display for RetryPolicy {
     }
 }
 
+/// How many requests are made for an update where that is not configured, as in WAHA.
+pub(crate) const DEFAULT_ATTEMPTS: u32 = 15;
+
 /// How often, and how long apart, a request is tried (`retries` of a webhook).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retries {
     /// How the wait grows.
     pub policy: RetryPolicy,
-    /// `d`, in seconds.
-    pub delay_seconds: u32,
-    /// How many requests are made in all.
-    pub attempts: u32,
+    /// `d`, shown in seconds (`delaySeconds`).
+    #[serde(rename = "delaySeconds", serialize_with = "as_seconds")]
+    pub delay: Duration,
+    /// How many requests are made in all; 0 and 1 are one request and no retry. `None`: 15, after which a
+    /// last state is still tried at the breaker's pace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
 }
 
 impl Default for Retries {
-    /// Every 2 seconds, 15 attempts in all.
+    /// Every 2 seconds; attempts as not configured.
     fn default() -> Self {
-        Self { policy: RetryPolicy::Constant, delay_seconds: 2, attempts: 15 }
+        Self { policy: RetryPolicy::Constant, delay: Duration::from_secs(2), attempts: None }
+    }
+}
+
+/// Whole seconds as a whole number, as JavaScript writes them.
+fn as_seconds<S: serde::Serializer>(delay: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    if delay.subsec_nanos() == 0 {
+        serializer.serialize_u64(delay.as_secs())
+    } else {
+        serializer.serialize_f64(delay.as_secs_f64())
     }
 }
 
@@ -77,7 +92,7 @@ impl Retries {
     /// up to 1.
     #[must_use]
     pub fn delay(&self, tries: u32, chance: f64) -> Duration {
-        let d = Duration::from_secs(self.delay_seconds.into());
+        let d = self.delay;
         let delay = match self.policy {
             RetryPolicy::Constant => d,
             RetryPolicy::Linear => d.saturating_mul(tries),
@@ -116,7 +131,7 @@ mod tests {
     use super::{MAX_DELAY, MAX_RETRY_AFTER, Retries, RetryPolicy, retry_after};
 
     fn seconds(policy: RetryPolicy, chance: f64) -> Vec<f64> {
-        let retries = Retries { policy, delay_seconds: 2, attempts: 15 };
+        let retries = Retries { policy, ..Retries::default() };
         (1..=5).map(|tries| retries.delay(tries, chance).as_secs_f64()).collect()
     }
 
@@ -131,7 +146,7 @@ mod tests {
     #[test]
     fn no_number_of_attempts_overflows() {
         for policy in [RetryPolicy::Linear, RetryPolicy::Exponential] {
-            let retries = Retries { policy, delay_seconds: u32::MAX, attempts: u32::MAX };
+            let retries = Retries { policy, delay: Duration::MAX, attempts: Some(u32::MAX) };
             assert_eq!(retries.delay(u32::MAX, 1.0), MAX_DELAY);
         }
     }

@@ -1,7 +1,7 @@
 //! One lane, as plainly as it can be written: the sequence that it hands out is the one that the
 //! mechanism must hand out too.
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 use host_delivery::lane::{Fate, Lanes, Limits, Parked, Taken, Update};
 use proptest::{collection::vec, prelude::*};
@@ -9,16 +9,45 @@ use proptest::{collection::vec, prelude::*};
 /// What each event takes.
 const BYTES: usize = 100;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+thread_local! {
+    static LAST_ID: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The next id of the test's thread.
+fn next_id() -> u64 {
+    LAST_ID.with(|last| {
+        last.set(last.get() + 1);
+        last.get()
+    })
+}
+
+#[derive(Debug, Clone)]
 pub(crate) struct Event {
+    /// The number of what it says.
     pub(crate) seq: u64,
+    /// Rises with each event that is made or restated.
+    pub(crate) id: u64,
+    restated: u32,
     pub(crate) keys: Vec<Box<str>>,
 }
+
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        (self.seq, self.restated, &self.keys) == (other.seq, other.restated, &other.keys)
+    }
+}
+
+impl Eq for Event {}
 
 impl Event {
     pub(crate) fn new(seq: u64, keys: &[u8]) -> Self {
         let keys: BTreeSet<&u8> = keys.iter().collect();
-        Self { seq, keys: keys.iter().map(|key| key.to_string().into()).collect() }
+        Self {
+            seq,
+            id: next_id(),
+            restated: 0,
+            keys: keys.iter().map(|key| key.to_string().into()).collect(),
+        }
     }
 }
 
@@ -30,15 +59,24 @@ impl Update for Event {
     fn bytes(&self) -> usize {
         BYTES
     }
+
+    fn restate(&mut self) {
+        (self.id, self.restated) = (next_id(), self.restated + 1);
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Waiting {
     event: Event,
     folded: u32,
-    /// The sequence number of the event in whose place it is.
+    /// Its number in the order in which updates came.
     place: u64,
     spent: bool,
+    /// The keys in which it supersedes others of its round; `None`: all of its own. One that took the place of
+    /// the last of a round supersedes what that one did.
+    supersedes: Option<Vec<Box<str>>>,
+    /// Of one that came back: whether it was then needed in its round.
+    needed: Option<bool>,
 }
 
 impl Waiting {
@@ -67,12 +105,15 @@ struct Model {
     aside: Vec<Waiting>,
     flying: usize,
     pressed: bool,
+    /// The last place of the round that is going out.
+    round: u64,
+    last_place: u64,
 }
 
 impl Model {
     fn new(limits: Limits) -> Self {
         let (fifo, queue, aside) = (Vec::new(), Vec::new(), Vec::new());
-        Self { limits, fifo, queue, aside, flying: 0, pressed: false }
+        Self { limits, fifo, queue, aside, flying: 0, pressed: false, round: 0, last_place: 0 }
     }
 
     fn waiting(&self) -> usize {
@@ -93,8 +134,25 @@ impl Model {
         all.filter(|w| w.event.keys.iter().any(|own| **own == *key)).map(|w| w.place).max()
     }
 
-    fn is_superseded(&self, waiting: &Waiting) -> bool {
+    /// Whether newer updates that wait tell all that it tells.
+    fn is_outdated(&self, waiting: &Waiting) -> bool {
         waiting.event.keys.iter().all(|key| self.newest(key) != Some(waiting.place))
+    }
+
+    /// Whether newer updates of its round that wait tell all that it tells.
+    fn is_superseded(&self, waiting: &Waiting) -> bool {
+        if let Some(needed) = waiting.needed {
+            return !needed;
+        }
+        let is_current = waiting.place <= self.round;
+        let newer = |key: &str| {
+            let keys = |w: &Waiting| {
+                w.supersedes.as_ref().unwrap_or(&w.event.keys).iter().any(|own| **own == *key)
+            };
+            let newer = |w: &Waiting| w.place > waiting.place && keys(w);
+            self.queue.iter().any(|w| newer(w) && (w.place <= self.round) == is_current)
+        };
+        waiting.event.keys.iter().all(|key| newer(key))
     }
 
     fn insert(&mut self, waiting: Waiting) {
@@ -105,7 +163,7 @@ impl Model {
     fn fold(&mut self) {
         let depth = if self.pressed { 0 } else { self.limits.lane_depth };
         while self.queue.len() > depth
-            && let Some(at) = self.queue.iter().rposition(|w| !w.spent && self.is_superseded(w))
+            && let Some(at) = self.queue.iter().rposition(|w| self.is_superseded(w))
         {
             let old = self.queue.remove(at);
             let heir = self.newest(&old.event.keys[0]).unwrap();
@@ -127,39 +185,73 @@ impl Model {
         if self.bytes() + BYTES > self.limits.bytes {
             self.press();
         }
-        let full = self.is_full();
         let keys = event.keys.clone();
-        let place = event.seq;
-        let touched: BTreeSet<u64> = keys.iter().filter_map(|key| self.newest(key)).collect();
-        self.queue.push(Waiting { event, folded: 0, place, spent: false });
-        // What stood aside is needless, or goes before what is newer in part.
-        for w in std::mem::take(&mut self.aside) {
-            if w.shares(&keys) { self.insert(w) } else { self.aside.push(w) }
+        let in_part =
+            |w: &Waiting| w.shares(&keys) && !w.event.keys.iter().all(|key| keys.contains(key));
+        let recalled: Vec<Waiting> = self.aside.extract_if(.., |w| in_part(w)).collect();
+        let mut event = event;
+        let overtaken = !recalled.is_empty();
+        recalled.into_iter().for_each(|w| self.push_again(w));
+        if overtaken {
+            event.restate();
         }
-        let mut new = self.queue.pop().unwrap();
-        let needless = |w: &Waiting, all: &Self| {
-            let newer = |key| keys.contains(key) || all.newest(key) != Some(w.place);
-            w.event.keys.iter().all(newer)
-        };
-        for place in &touched {
-            let at = self.queue.iter().position(|w| w.place == *place).unwrap();
-            if self.queue[at].spent && needless(&self.queue[at], self) {
-                new.stand_for(&self.queue.remove(at));
-            }
-        }
-        if full
-            && let Some(last) = touched.last()
-            && let Some(at) = self.queue.iter().position(|w| w.place == *last)
-            && needless(&self.queue[at], self)
-        {
-            new.stand_for(&self.queue.remove(at));
-            new.place = *last;
-        }
-        self.insert(new);
-        self.fold();
+        self.add(event, 0);
         while self.bytes() > self.limits.bytes && !self.fifo.is_empty() {
             self.fifo.remove(0);
         }
+    }
+
+    /// Sends once more what was given up.
+    fn push_again(&mut self, mut waiting: Waiting) {
+        waiting.event.restate();
+        self.add(waiting.event, waiting.folded);
+    }
+
+    fn recall(&mut self) {
+        for waiting in std::mem::take(&mut self.aside) {
+            self.push_again(waiting);
+        }
+    }
+
+    fn next_place(&mut self) -> u64 {
+        self.last_place += 1;
+        self.last_place
+    }
+
+    fn add(&mut self, event: Event, folded: u32) {
+        let (full, place) = (self.is_full(), self.next_place());
+        let keys = event.keys.clone();
+        self.queue.push(Waiting {
+            event,
+            folded,
+            place,
+            spent: false,
+            supersedes: None,
+            needed: None,
+        });
+        let needless = |w: &Waiting| w.event.keys.iter().all(|key| keys.contains(key));
+        let given_up: Vec<Waiting> = self.aside.extract_if(.., |w| needless(w)).collect();
+        let spent: Vec<u64> = self
+            .queue
+            .iter()
+            .filter(|w| w.spent && w.shares(&keys) && self.is_outdated(w))
+            .map(|w| w.place)
+            .collect();
+        let mut new = self.queue.pop().unwrap();
+        given_up.iter().for_each(|w| new.stand_for(w));
+        for place in spent {
+            let at = self.queue.iter().position(|w| w.place == place).unwrap();
+            new.stand_for(&self.queue.remove(at));
+        }
+        let ends_round = |w: &Waiting| w.place <= self.round && needless(w);
+        if full && self.queue.last().is_some_and(ends_round) {
+            let last = self.queue.pop().unwrap();
+            new.stand_for(&last);
+            self.round = place;
+            new.supersedes = Some(last.supersedes.unwrap_or(last.event.keys));
+        }
+        self.queue.push(new);
+        self.fold();
     }
 
     fn push_fifo(&mut self, event: Event) {
@@ -175,13 +267,25 @@ impl Model {
         if self.fifo.len() >= self.limits.fifo_depth {
             self.fifo.remove(0);
         }
-        let place = event.seq;
-        self.fifo.push(Waiting { event, folded: 0, place, spent: false });
+        let place = self.next_place();
+        self.fifo.push(Waiting {
+            event,
+            folded: 0,
+            place,
+            spent: false,
+            supersedes: None,
+            needed: None,
+        });
     }
 
     fn take(&mut self) -> Option<Waiting> {
         let from = if self.fifo.is_empty() { &mut self.queue } else { &mut self.fifo };
         let taken = (!from.is_empty()).then(|| from.remove(0));
+        if let Some(taken) = taken.as_ref().filter(|taken| !taken.event.keys.is_empty())
+            && taken.place > self.round
+        {
+            self.round = self.queue.last().map_or(taken.place, |last| last.place);
+        }
         self.flying += usize::from(taken.is_some());
         taken
     }
@@ -218,15 +322,10 @@ impl Model {
             self.aside.push(waiting);
             return Went::Aside;
         }
-        self.insert(waiting);
+        let newer = |key: &str| self.newest(key).is_some_and(|newest| newest <= self.round);
+        let needed = Some(!waiting.event.keys.iter().all(|key| newer(key)));
+        self.insert(Waiting { needed, ..waiting });
         Went::InFront
-    }
-
-    fn wake(&mut self, place: u64) {
-        if let Some(at) = self.aside.iter().position(|w| w.place == place) {
-            let woken = self.aside.remove(at);
-            self.insert(woken);
-        }
     }
 }
 
@@ -238,8 +337,8 @@ enum Step {
     Fail {
         spent: bool,
     },
-    /// Ends the wait of one of those that stand aside.
-    Wake(prop::sample::Index),
+    /// Sends once more what was given up.
+    Recall,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -250,7 +349,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Take),
         2 => Just(Step::Deliver),
         2 => any::<bool>().prop_map(|spent| Step::Fail { spent }),
-        1 => any::<prop::sample::Index>().prop_map(Step::Wake),
+        1 => Just(Step::Recall),
     ];
     vec(step, 0..120)
 }
@@ -261,7 +360,6 @@ struct Both {
     model: Model,
     flying: Option<(Taken<Event>, Waiting)>,
     parked: Option<Parked>,
-    aside: Vec<(Parked, u64)>,
 }
 
 impl Both {
@@ -283,20 +381,12 @@ impl Both {
 
     fn fail(&mut self, spent: bool) -> Result<(), TestCaseError> {
         let Some((taken, waiting)) = self.flying.take() else { return Ok(()) };
-        let place = waiting.place;
         match (self.lanes.put_back(taken, spent), self.model.put_back(waiting, spent)) {
             (Fate::Waits(parked), Went::InFront) => self.parked = Some(parked),
-            (Fate::Waits(parked), Went::Aside) => self.aside.push((parked, place)),
-            (Fate::Dropped, Went::Nowhere) => {}
+            (Fate::GivenUp, Went::Aside) | (Fate::Dropped, Went::Nowhere) => {}
             (fate, went) => prop_assert!(false, "{fate:?} is not {went:?}"),
         }
         Ok(())
-    }
-
-    fn wake(&mut self, at: usize) {
-        let (parked, place) = self.aside.swap_remove(at);
-        self.lanes.wake(&parked);
-        self.model.wake(place);
     }
 
     fn step(&mut self, seq: u64, step: Step) -> Result<(), TestCaseError> {
@@ -314,10 +404,10 @@ impl Both {
                 }
             }
             Step::Fail { spent } => self.fail(spent)?,
-            Step::Wake(index) if !self.aside.is_empty() => {
-                self.wake(index.index(self.aside.len()));
+            Step::Recall => {
+                self.lanes.recall(|_| true);
+                self.model.recall();
             }
-            Step::Wake(_) => {}
         }
         prop_assert_eq!(self.lanes.waiting(), self.model.waiting());
         prop_assert_eq!(self.lanes.bytes(), self.model.bytes());
@@ -337,14 +427,12 @@ proptest! {
     ) {
         let limits = Limits { lane_depth, fifo_depth, bytes };
         let (lanes, model) = (Lanes::new(limits), Model::new(limits));
-        let mut both = Both { lanes, model, flying: None, parked: None, aside: Vec::new() };
+        let mut both = Both { lanes, model, flying: None, parked: None };
         let finish = 2 * (steps.len() as u64 + 1);
         for (seq, step) in (1..).zip(steps) {
             both.step(seq, step)?;
         }
-        while !both.aside.is_empty() {
-            both.wake(0);
-        }
+        both.step(0, Step::Recall)?;
         for _ in 0..finish {
             both.step(0, Step::Take)?;
             both.step(0, Step::Deliver)?;

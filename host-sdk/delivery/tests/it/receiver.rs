@@ -240,6 +240,6 @@ pub(crate) fn envelope(session: &str) -> Envelope {
     Envelope::new(session, "NOWEB", None, None, &environment)
 }
 
-pub(crate) fn retries(policy: RetryPolicy, delay_seconds: u32, attempts: u32) -> Retries {
-    Retries { policy, delay_seconds, attempts }
+pub(crate) fn retries(policy: RetryPolicy, delay_seconds: u64, attempts: u32) -> Retries {
+    Retries { policy, delay: Duration::from_secs(delay_seconds), attempts: Some(attempts) }
 }

@@ -78,16 +78,17 @@ async fn a_receiver_may_ask_for_a_longer_wait() {
 }
 
 #[tokio::test]
-async fn a_last_state_outlives_its_attempts_and_goes_on_at_the_breakers_pace() {
+async fn without_configured_attempts_a_last_state_goes_on_at_the_breakers_pace() {
     let mut receiver = Receiver::start().await;
-    let stage = Stage::with(vec![receiver.webhook().retries(retries(RetryPolicy::Constant, 2, 2))]);
+    let stage = Stage::with(vec![receiver.webhook()]);
     stage.emit("chat", "a", 1);
     let mut waits = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..21 {
         receiver.next().await.answer(400);
         waits.push(stage.wait_out().await.as_secs());
     }
-    assert_eq!(waits, [2, 1, 2, 4, 8, 16, 30, 30]);
+    assert_eq!(waits[..14], [2; 14]);
+    assert_eq!(waits[14..], [1, 2, 4, 8, 16, 30, 30]);
     receiver.next().await.answer(400);
     stage.clock.next_timer().await;
     stage.emit("chat", "b", 2);
@@ -96,6 +97,44 @@ async fn a_last_state_outlives_its_attempts_and_goes_on_at_the_breakers_pace() {
     assert_eq!(receiver.take(1).await, [3], "a newer state takes the refused one's place");
     stage.drain().await;
     assert!(receiver.at_hand().is_none());
+}
+
+#[tokio::test]
+async fn configured_attempts_bound_the_requests_whatever_the_receiver_answers() {
+    for (attempts, requests) in [(0, 1), (1, 1), (3, 3)] {
+        for status in [400, 500, 502, 503, 504] {
+            let mut receiver = Receiver::start().await;
+            let webhook = receiver.webhook().retries(retries(RetryPolicy::Constant, 2, attempts));
+            let stage = Stage::with(vec![webhook]);
+            stage.emit("chat", "a", 1);
+            let mut ids = Vec::new();
+            for n in 1..=requests {
+                let request = receiver.next().await;
+                ids.push(request.header("x-webhook-request-id").to_owned());
+                request.answer(status);
+                if n < requests {
+                    stage.wait_out().await;
+                }
+            }
+            while stage.count("failed_total") == 0 {
+                tokio::task::yield_now().await;
+            }
+            stage.clock.advance(Duration::from_secs(3600));
+            tokio::task::yield_now().await;
+            assert!(receiver.at_hand().is_none(), "nothing is asked again");
+            let health = &stage.bus.health()[0];
+            assert!(health.up && health.refusing == Some(status), "{health:?}");
+            assert_eq!((health.refusals, health.given_up), (requests, 1));
+            stage.emit("other", "b", 2);
+            assert_eq!(receiver.take(1).await, [2]);
+            let again = receiver.next().await;
+            assert_eq!(again.payload(), 1, "it goes once more");
+            assert!(again.header("x-webhook-request-id") > ids[0].as_str(), "as a new event");
+            again.answer(200);
+            stage.drain().await;
+            assert_eq!(stage.bus.health()[0].refusing, None);
+        }
+    }
 }
 
 #[tokio::test]

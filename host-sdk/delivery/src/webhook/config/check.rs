@@ -1,6 +1,6 @@
 //! What is right in a configuration, wherever it was written.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::{ConfigError, REDACTED};
 use crate::webhook::retry::RetryPolicy;
 
-/// How many attempts may be configured.
-pub(super) const ATTEMPTS: RangeInclusive<u64> = 1..=1_000;
+/// How many attempts may be configured; 0 is one request and no retry.
+const ATTEMPTS: RangeInclusive<u32> = 0..=1_000;
 
 /// How many seconds of delay may be configured.
-pub(super) const DELAY_SECONDS: RangeInclusive<u64> = 0..=86_400;
+const DELAY_SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
 
 /// Headers that the delivery sets itself.
 const OWN_HEADERS: [&str; 10] = [
@@ -66,20 +66,28 @@ pub(super) fn read_policy(word: &str, field: &str) -> Result<RetryPolicy, Config
     })
 }
 
-pub(super) fn within(number: u64, range: &RangeInclusive<u64>) -> Option<u32> {
-    u32::try_from(number).ok().filter(|_| range.contains(&number))
+/// Reads `attempts`: a whole number, or the text of one.
+pub(super) fn read_attempts(value: &Value, field: &str) -> Result<u32, ConfigError> {
+    // 3.0 is written as 3.
+    let attempts = number(value).and_then(|number| number.to_string().parse().ok());
+    attempts.filter(|attempts| ATTEMPTS.contains(attempts)).ok_or_else(|| {
+        let (least, most) = (ATTEMPTS.start(), ATTEMPTS.end());
+        let problem = format!("expected a whole number from {least} to {most}, found {value}");
+        ConfigError::new(field, problem)
+    })
 }
 
-pub(super) fn expected_number(
-    field: &str,
-    range: &RangeInclusive<u64>,
-    found: &Value,
-) -> ConfigError {
-    let (least, most) = (range.start(), range.end());
-    ConfigError::new(
-        field,
-        format!("expected a whole number from {least} to {most}, found {found}"),
-    )
+/// Reads `delaySeconds`: a number, which may have a fraction, or the text of one.
+pub(super) fn read_delay(value: &Value, field: &str) -> Result<Duration, ConfigError> {
+    let seconds = number(value).filter(|seconds| DELAY_SECONDS.contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+        let (least, most) = (DELAY_SECONDS.start(), DELAY_SECONDS.end());
+        ConfigError::new(field, format!("expected a number from {least} to {most}, found {value}"))
+    })
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// What was shown in place of a secret must not become the secret when it is written back.

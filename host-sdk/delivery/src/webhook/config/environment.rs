@@ -1,17 +1,15 @@
 //! The global webhook, from WAHA's environment variables.
 
-use std::ops::RangeInclusive;
-
-use serde_json::Value;
-
 use super::{
     ConfigError, CustomHeader, HmacConfig, WebhookConfig,
     check::{
-        ATTEMPTS, DELAY_SECONDS, check_event, check_url, expected_number, header_name,
-        header_value, read_policy, within,
+        check_event, check_url, header_name, header_value, read_attempts, read_delay, read_policy,
     },
 };
 use crate::webhook::retry::Retries;
+
+const DELAY_SECONDS: &str = "WHATSAPP_HOOK_RETRIES_DELAY_SECONDS";
+const ATTEMPTS: &str = "WHATSAPP_HOOK_RETRIES_ATTEMPTS";
 
 impl WebhookConfig {
     /// Reads the global webhook from `WHATSAPP_HOOK_URL` and the variables beside it; none without a
@@ -40,18 +38,11 @@ impl WebhookConfig {
         if let Some(word) = set("WHATSAPP_HOOK_RETRIES_POLICY") {
             retries.policy = read_policy(&word, "WHATSAPP_HOOK_RETRIES_POLICY")?;
         }
-        let number = |name: &str, range: RangeInclusive<u64>| match set(name) {
-            None => Ok(None),
-            Some(text) => {
-                let number = text.parse::<u64>().ok().and_then(|n| within(n, &range));
-                number.map(Some).ok_or_else(|| expected_number(name, &range, &Value::from(text)))
-            }
-        };
-        if let Some(seconds) = number("WHATSAPP_HOOK_RETRIES_DELAY_SECONDS", DELAY_SECONDS)? {
-            retries.delay_seconds = seconds;
+        if let Some(seconds) = set(DELAY_SECONDS) {
+            retries.delay = read_delay(&seconds.into(), DELAY_SECONDS)?;
         }
-        if let Some(attempts) = number("WHATSAPP_HOOK_RETRIES_ATTEMPTS", ATTEMPTS)? {
-            retries.attempts = attempts;
+        if let Some(attempts) = set(ATTEMPTS) {
+            retries.attempts = Some(read_attempts(&attempts.into(), ATTEMPTS)?);
         }
         let mut custom_headers = Vec::new();
         for pair in set("WHATSAPP_HOOK_CUSTOM_HEADERS").unwrap_or_default().split(';') {

@@ -1,15 +1,13 @@
 //! A webhook as JSON, in WAHA's shape (`WebhookConfig`).
 
-use std::ops::RangeInclusive;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
 use serde_json::{Map, Value};
 
 use super::{
     ConfigError, CustomHeader, HmacConfig, REDACTED, WebhookConfig,
     check::{
-        ATTEMPTS, DELAY_SECONDS, check_event, check_url, expected_number, header_name,
-        header_value, read_policy, refuse_placeholder, within,
+        check_event, check_url, header_name, header_value, read_attempts, read_delay, read_policy,
+        refuse_placeholder,
     },
 };
 use crate::webhook::retry::Retries;
@@ -118,10 +116,8 @@ fn read_hmac(value: &Value, field: &str) -> Result<Option<HmacConfig>, ConfigErr
     let field = format!("{field}.key");
     let key = text(key, &field)?;
     refuse_placeholder(key, &field)?;
-    if key.is_empty() {
-        return Err(ConfigError::new(field, "is empty; leave hmac out to sign nothing"));
-    }
-    Ok(Some(HmacConfig { key: key.to_owned() }))
+    // As in WAHA, an empty key signs nothing.
+    Ok((!key.is_empty()).then(|| HmacConfig { key: key.to_owned() }))
 }
 
 fn read_retries(value: &Value, field: &str) -> Result<Retries, ConfigError> {
@@ -131,20 +127,11 @@ fn read_retries(value: &Value, field: &str) -> Result<Retries, ConfigError> {
         let field = format!("{field}.policy");
         retries.policy = read_policy(text(policy, &field)?, &field)?;
     }
-    let number = |name: &str, range: &RangeInclusive<u64>| match present(object, name) {
-        None => Ok(None),
-        Some(value) => {
-            let number = value.as_u64().and_then(|n| within(n, range));
-            number
-                .map(Some)
-                .ok_or_else(|| expected_number(&format!("{field}.{name}"), range, value))
-        }
-    };
-    if let Some(seconds) = number("delaySeconds", &DELAY_SECONDS)? {
-        retries.delay_seconds = seconds;
+    if let Some(seconds) = present(object, "delaySeconds") {
+        retries.delay = read_delay(seconds, &format!("{field}.delaySeconds"))?;
     }
-    if let Some(attempts) = number("attempts", &ATTEMPTS)? {
-        retries.attempts = attempts;
+    if let Some(attempts) = present(object, "attempts") {
+        retries.attempts = Some(read_attempts(attempts, &format!("{field}.attempts"))?);
     }
     Ok(retries)
 }

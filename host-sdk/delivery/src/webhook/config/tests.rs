@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::WebhookConfig;
@@ -26,7 +28,8 @@ fn a_webhook_in_wahas_shape_is_read_whole() {
     assert_eq!(webhook.url(), "https://example.com/hook?a=b");
     assert!(webhook.wants("presence.update") && !webhook.wants("message"));
     assert_eq!(webhook.hmac().unwrap().key, "hush");
-    let retries = Retries { policy: RetryPolicy::Linear, delay_seconds: 3, attempts: 4 };
+    let retries =
+        Retries { policy: RetryPolicy::Linear, delay: Duration::from_secs(3), attempts: Some(4) };
     assert_eq!(webhook.retry(), retries);
     assert_eq!(webhook.custom_headers()[0].value, "hush");
 }
@@ -37,7 +40,7 @@ fn what_is_left_out_or_null_has_its_default() {
         "retries": {"attempts": 2}, "customHeaders": null});
     let webhook = WebhookConfig::from_json(&value, "webhook").unwrap();
     assert!(webhook.wants("anything.at-all"));
-    let retries = Retries { policy: RetryPolicy::Constant, delay_seconds: 2, attempts: 2 };
+    let retries = Retries { attempts: Some(2), ..Retries::default() };
     assert_eq!(webhook.retry(), retries);
 }
 
@@ -56,8 +59,9 @@ fn secrets_are_neither_shown_nor_taken_back_as_their_placeholder() {
 fn an_error_names_its_field_and_what_would_be_right() {
     let errors = [
         error(|w| w["retries"]["policy"] = json!("cubic")),
-        error(|w| w["retries"]["attempts"] = json!(0)),
-        error(|w| w["retries"]["delaySeconds"] = json!("2")),
+        error(|w| w["retries"]["attempts"] = json!(2.5)),
+        error(|w| w["retries"]["attempts"] = json!(-1)),
+        error(|w| w["retries"]["delaySeconds"] = json!("soon")),
         error(|w| w["url"] = json!("ftp://example.com")),
         error(|w| w["url"] = json!("https://me:hush@example.com")),
         error(|w| w["url"] = json!("/hook")),
@@ -74,8 +78,9 @@ fn an_error_names_its_field_and_what_would_be_right() {
     ];
     insta::assert_snapshot!(errors.join("\n"), @r#"
     config.webhooks[0].retries.policy: expected one of constant, linear, exponential, found "cubic"
-    config.webhooks[0].retries.attempts: expected a whole number from 1 to 1000, found 0
-    config.webhooks[0].retries.delaySeconds: expected a whole number from 0 to 86400, found "2"
+    config.webhooks[0].retries.attempts: expected a whole number from 0 to 1000, found 2.5
+    config.webhooks[0].retries.attempts: expected a whole number from 0 to 1000, found -1
+    config.webhooks[0].retries.delaySeconds: expected a number from 0 to 86400, found "soon"
     config.webhooks[0].url: does not start with http:// or https://; expected an absolute URL such as https://example.com/webhook
     config.webhooks[0].url: has a user name in it; put credentials into customHeaders
     config.webhooks[0].url: does not start with http:// or https://; expected an absolute URL such as https://example.com/webhook
@@ -121,7 +126,7 @@ fn the_environment_gives_the_global_webhook() {
     ]);
     assert_eq!(
         error.unwrap_err().to_string(),
-        "WHATSAPP_HOOK_RETRIES_ATTEMPTS: expected a whole number from 1 to 1000, found \"many\""
+        "WHATSAPP_HOOK_RETRIES_ATTEMPTS: expected a whole number from 0 to 1000, found \"many\""
     );
 }
 
@@ -145,4 +150,25 @@ fn what_one_session_may_configure_is_bounded() {
     config.webhooks[0].hmac.key: expected up to 8192 bytes, found 8193
     "
     );
+}
+
+#[test]
+fn retries_and_keys_are_read_as_wahas_validators_read_them() {
+    let read = |part: Value| {
+        let mut value = full();
+        value.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        WebhookConfig::from_json(&value, "webhook").unwrap()
+    };
+    for key in [json!({"key": ""}), json!({"key": null}), json!({})] {
+        assert_eq!(read(json!({"hmac": key})).hmac(), None);
+    }
+    let attempts = |n: Value| read(json!({"retries": {"attempts": n}})).bounded_attempts();
+    assert_eq!([0, 1, 3].map(|n| attempts(json!(n))), [Some(1), Some(1), Some(3)]);
+    assert_eq!([json!("3"), json!(3.0), Value::Null].map(attempts), [Some(3), Some(3), None]);
+    for (given, shown) in [(json!(0.5), json!(0.5)), (json!("2"), json!(2)), (json!(3.0), json!(3))]
+    {
+        let webhook = read(json!({"retries": {"delaySeconds": given}}));
+        let expected = json!({"policy": "constant", "delaySeconds": shown});
+        assert_eq!(serde_json::to_value(&webhook).unwrap()["retries"], expected);
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Endpoint, Outgoing, State};
+use super::{Endpoint, Outgoing, State, due};
 use crate::{
     lane::{Fate, Taken},
-    webhook::{connection::Outcome, request::Target},
+    webhook::{connection::Outcome, request::Target, retry::DEFAULT_ATTEMPTS},
 };
 
 impl Endpoint {
@@ -19,6 +19,7 @@ impl Endpoint {
         answer_time: Duration,
     ) {
         let now_ms = self.now_ms();
+        let bounded = target.config.bounded_attempts();
         match outcome {
             Outcome::Delivered => {
                 self.row.delivered(now_ms.saturating_sub(taken.update.event.timestamp_ms));
@@ -26,12 +27,20 @@ impl Endpoint {
                 state.answered_after(answer_time);
                 state.lanes.delivered(taken.ticket);
                 state.last_error = None;
+                (state.last_refusal, state.refusals) = (None, 0);
+                if state.lanes.given_up() > 0 {
+                    state.lanes.recall(|update| update.not_before_ms <= now_ms);
+                    let workers = self.around.in_flight;
+                    self.rouse(&mut state, workers);
+                }
                 if state.breaker.answered() {
                     self.closed(&mut state);
                 }
                 self.show(&mut state);
             }
-            Outcome::Refused { status, retry_after } => {
+            Outcome::Refused { status, retry_after }
+                if bounded.is_some() || !matches!(status.as_u16(), 502..=504) =>
+            {
                 let reason = format!("answered {status}");
                 self.log_failure(&taken, &reason);
                 let mut state = self.state.lock();
@@ -40,10 +49,19 @@ impl Endpoint {
                     self.closed(&mut state);
                 }
                 state.last_error = Some(reason);
+                state.last_refusal = Some(status.as_u16());
+                state.refusals += 1;
                 self.refused(&mut state, taken, target, retry_after, now_ms);
                 self.show(&mut state);
             }
-            Outcome::Down { reason, retry_after } => {
+            Outcome::Refused { .. } | Outcome::Down { .. } => {
+                let (reason, retry_after) = match outcome {
+                    Outcome::Refused { status, retry_after } => {
+                        (format!("answered {status}"), retry_after)
+                    }
+                    Outcome::Down { reason } => (reason, None),
+                    Outcome::Delivered => return,
+                };
                 self.log_failure(&taken, &reason);
                 let mut state = self.state.lock();
                 let asked = retry_after.unwrap_or_default();
@@ -79,17 +97,33 @@ impl Endpoint {
         taken.update.tries += 1;
         taken.update.refused += 1;
         let Outgoing { tries, refused, .. } = taken.update;
-        let spent = refused >= retries.attempts;
+        let bounded = target.config.bounded_attempts();
+        let attempts = bounded.unwrap_or(DEFAULT_ATTEMPTS);
+        let spent = refused >= attempts;
         let delay = if spent {
-            self.around.breaker.wait(refused - retries.attempts)
+            self.around.breaker.wait(refused - attempts)
         } else {
             retries.delay(tries, state.chance.fraction())
         };
         let delay = delay.max(retry_after.unwrap_or_default());
+        if spent {
+            // Where attempts are configured, it goes once more as soon as the endpoint takes something.
+            let at_once = bounded.is_some() && refused == attempts;
+            taken.update.not_before_ms = if at_once { 0 } else { due(now_ms, delay) };
+        }
         match state.lanes.put_back(taken, spent) {
             Fate::Waits(parked) => {
                 self.row.retried();
                 self.wake_later(state, parked, now_ms, delay);
+            }
+            Fate::GivenUp if bounded.is_some() => {
+                if refused == attempts {
+                    self.row.failed(1);
+                }
+            }
+            Fate::GivenUp => {
+                self.row.retried();
+                self.recall_later(state, due(now_ms, delay));
             }
             Fate::Dropped if spent => self.row.failed(1),
             Fate::Dropped => self.row.superseded(),
@@ -112,7 +146,7 @@ impl Endpoint {
         taken.update.tries += 1;
         let tries = taken.update.tries;
         match state.lanes.put_back(taken, false) {
-            Fate::Dropped => self.row.superseded(),
+            Fate::Dropped | Fate::GivenUp => self.row.superseded(),
             Fate::Waits(parked) if state.breaker.is_closed() => {
                 self.row.retried();
                 let delay = target.config.retry().delay(tries, state.chance.fraction());
