@@ -14,7 +14,11 @@ use host_abi::{ErrorKind, PluginError};
 use host_delivery::clock::Clock;
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use super::{body::read_json, error::HttpError, gate};
+use super::{
+    body::{Read, read_json},
+    error::HttpError,
+    gate,
+};
 use crate::{parts::Parts, plugins::mounted::Mounted};
 
 /// A plugin's route.
@@ -86,13 +90,10 @@ impl Endpoint {
             to_plugin =
                 to_plugin.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
         }
-        match read_json(Request::from_parts(parts, body)).await {
-            Ok(body) if body.is_empty() => Ok((to_plugin, None)),
-            Ok(body) => Ok((to_plugin.with_body(body), None)),
-            Err(error) if error.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                Ok((to_plugin, Some(error)))
-            }
-            Err(error) => Err(error),
+        match read_json(Request::from_parts(parts, body)).await? {
+            Read::Json(body) if body.is_empty() => Ok((to_plugin, None)),
+            Read::Json(body) => Ok((to_plugin.with_body(body), None)),
+            Read::Unread(refusal) => Ok((to_plugin, Some(refusal))),
         }
     }
 }

@@ -51,11 +51,6 @@ impl HttpError {
 }
 
 impl HttpError {
-    /// The status.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// The body, as text.
     pub(crate) fn into_json(self) -> String {
         self.body.to_string()
