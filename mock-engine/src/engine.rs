@@ -48,6 +48,9 @@ use crate::{
     world::{Act, Rules, World},
 };
 
+/// The most stanzas of a session that a fault delays at the same time; others are dropped.
+const MAX_LATE: usize = 10_000;
+
 /// A NOWEB engine without a phone. Cheap to clone; clones are one engine.
 ///
 /// Without a gateway it still behaves, and shows the events that a gateway would get:

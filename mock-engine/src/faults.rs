@@ -29,7 +29,7 @@ pub struct Faults {
     pub malformed: Probability,
     /// The probability that a presence carries an unknown status.
     pub unknown_status: Probability,
-    /// Stanzas that come late.
+    /// Delays stanzas, up to 10,000 per session at the same time; others are dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<Late>,
     /// Connections that are lost.

@@ -1,14 +1,22 @@
 //! "Did you mean" hints for error messages.
 
+/// The longest word that a hint is looked for, in bytes: the distance of two words takes the product of their
+/// lengths.
+const LONGEST: usize = 100;
+
 /// The candidate with the fewest edits from `word`, if those are at most a third of its letters.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let word = word.to_lowercase();
     let allowed = word.chars().count().div_ceil(3).max(1);
     candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (strsim::levenshtein(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
@@ -43,6 +51,7 @@ mod tests {
         assert_eq!(nearest("alcie", ["bob", "alice"]), Some("alice"));
         assert_eq!(nearest("Typing", ["typing", "recording"]), Some("typing"));
         assert_eq!(nearest("zebra", ["bob", "alice"]), None);
+        assert_eq!(nearest(&"a".repeat(LONGEST + 1), [&*"a".repeat(LONGEST)]), None);
         assert_eq!(did_you_mean("bop", ["bob"]), "; did you mean \"bob\"?");
     }
 }

@@ -31,6 +31,7 @@ use host_sdk::{Clock, SystemClock};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub(crate) use check::LATEST_START;
 pub use embedded::{EMBEDDED, Embedded};
 pub use error::{Diagnostic, ScenarioError};
 pub use format::{Expect, ExpectPresence, Is, Switch};
@@ -275,6 +276,15 @@ impl Scenario {
             names.extend(population.names());
         }
         names
+    }
+
+    /// The number of [`all_subscriptions`](Self::all_subscriptions).
+    fn subscription_count(&self) -> usize {
+        let generated = self.traffic.as_ref().map_or(0, Population::size);
+        match &self.subscribe {
+            Some(names) => names.len(),
+            None => self.contacts.len() + self.groups.len() + generated,
+        }
     }
 
     /// The JSON Schema of the format, for editors.

@@ -188,6 +188,11 @@ impl Population {
         numbered(name, "group-").filter(|index| *index < self.groups && group(*index) == name)
     }
 
+    /// The number of contacts and groups.
+    pub fn size(&self) -> usize {
+        self.contacts as usize + self.groups as usize
+    }
+
     /// The names of all contacts and groups.
     pub fn names(&self) -> impl Iterator<Item = String> {
         (0..self.contacts).map(person).chain((0..self.groups).map(group))

@@ -26,8 +26,12 @@ use wacore_binary::{
     marshal::unmarshal_ref, util,
 };
 
-/// The longest frame that [`decode`] takes, in bytes. WhatsApp's own are far smaller.
+/// The longest frame that [`decode`] takes, in bytes, before and after decompression. WhatsApp's own are
+/// far smaller.
 pub const MAX_FRAME: usize = 1024 * 1024;
+
+/// The most nodes that [`decode`] takes in one frame: each takes up to a hundred times its bytes in memory.
+pub const MAX_NODES: usize = 20_000;
 
 /// Writes a node as a frame: the flags byte (0, not compressed) and the node.
 ///
@@ -50,7 +54,14 @@ pub fn decode(frame: &[u8]) -> Result<Node, WireError> {
     }
     let unpacked =
         util::unpack(frame).map_err(|source| WireError { offset: 0, source: source.into() })?;
+    if unpacked.len() >= MAX_FRAME {
+        let source = FrameError::TooLong(1 + unpacked.len());
+        return Err(WireError { offset: MAX_FRAME, source });
+    }
     match unmarshal_ref(&unpacked) {
+        Ok(node) if has_more_than(&node, &mut MAX_NODES.clone()) => {
+            Err(WireError { offset: 1, source: FrameError::TooManyNodes })
+        }
         Ok(node) => Ok(from_raw(&node)),
         Err(source) => {
             let offset = 1 + offset_of(&source, &unpacked);
@@ -74,8 +85,11 @@ pub struct WireError {
 #[derive(Debug, Error)]
 pub enum FrameError {
     /// It is longer than [`MAX_FRAME`].
-    #[error("{0} bytes are more than the {MAX_FRAME} that a frame may have")]
+    #[error("the frame has {0} bytes; expected at most {MAX_FRAME}")]
     TooLong(usize),
+    /// It has more nodes than [`MAX_NODES`].
+    #[error("the frame has more than {MAX_NODES} nodes")]
+    TooManyNodes,
     /// The format is broken.
     #[error(transparent)]
     Format(#[from] BinaryError),
@@ -100,6 +114,18 @@ fn offset_of(error: &BinaryError, data: &[u8]) -> usize {
         }
     }
     long.saturating_sub(1)
+}
+
+/// Whether a node and those inside it are more than `left`, which counts down.
+fn has_more_than(node: &NodeRef<'_>, left: &mut usize) -> bool {
+    let Some(fewer) = left.checked_sub(1) else { return true };
+    *left = fewer;
+    match &node.content {
+        Some(NodeContentRef::Nodes(children)) => {
+            children.iter().any(|child| has_more_than(child, left))
+        }
+        _ => false,
+    }
 }
 
 fn to_raw(node: &Node) -> RawNode {
@@ -141,8 +167,9 @@ fn from_raw(raw: &NodeRef<'_>) -> Node {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
+    use std::{error::Error as _, io::Write as _};
 
+    use flate2::{Compression, write::ZlibEncoder};
     use proptest::prelude::*;
 
     use super::*;
@@ -199,26 +226,47 @@ mod tests {
         assert_eq!(decode(&frame).unwrap_err().offset, end);
     }
 
-    #[test]
-    fn a_frame_may_be_compressed() {
-        // The flags byte 2 and a zlib stream of one stored block.
-        let plain = encode(&presence()).unwrap();
-        let body = &plain[1..];
-        let size = u16::try_from(body.len()).unwrap();
-        let mut frame = vec![2, 0x78, 0x01, 0x01];
-        frame.extend(size.to_le_bytes());
-        frame.extend((!size).to_le_bytes());
-        frame.extend(body);
-        frame.extend(adler32(body).to_be_bytes());
-        assert_eq!(decode(&frame).unwrap(), presence());
+    /// A frame with the flags byte 2 and a zlib stream.
+    fn compressed(frame: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(vec![2], Compression::best());
+        encoder.write_all(&frame[1..]).unwrap();
+        encoder.finish().unwrap()
     }
 
-    fn adler32(bytes: &[u8]) -> u32 {
-        let (a, b) = bytes.iter().fold((1_u32, 0_u32), |(a, b), byte| {
-            let a = (a + u32::from(*byte)) % 65521;
-            (a, (b + a) % 65521)
-        });
-        (b << 16) | a
+    #[test]
+    fn a_frame_may_be_compressed() {
+        let plain = encode(&presence()).unwrap();
+        assert_eq!(decode(&compressed(&plain)).unwrap(), presence());
+    }
+
+    #[test]
+    fn a_frame_is_bounded_before_and_after_decompression() {
+        let mut node = Node::new("body");
+        node.content = Content::Text("x".repeat(MAX_FRAME));
+        let frame = encode(&node).unwrap();
+        let short = compressed(&frame);
+        assert!(short.len() < 10_000);
+        for frame in [frame, short] {
+            let error = decode(&frame).unwrap_err();
+            assert!(
+                matches!(error.source, FrameError::TooLong(found) if found > MAX_FRAME),
+                "{error:?}"
+            );
+        }
+        node.content = Content::Text("x".repeat(MAX_FRAME - 100));
+        assert_eq!(decode(&compressed(&encode(&node).unwrap())).unwrap(), node);
+    }
+
+    #[test]
+    fn a_frame_is_bounded_by_its_nodes() {
+        let nodes = |count: usize| Node {
+            content: Content::Nodes(vec![Node::new("item"); count]),
+            ..Node::new("list")
+        };
+        let frame = encode(&nodes(MAX_NODES - 1)).unwrap();
+        assert_eq!(decode(&frame).unwrap(), nodes(MAX_NODES - 1));
+        let error = decode(&encode(&nodes(MAX_NODES)).unwrap()).unwrap_err();
+        assert_eq!(error.source.to_string(), "the frame has more than 20000 nodes");
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::read;
-use crate::{delay::Delay, player::Stage, time::Speed};
+use crate::{delay::Delay, player::Stage, scenario::LATEST_START, time::Speed};
 
 /// `GET /mock/clock`: the time in Unix milliseconds, how it moves, and when the next timer is due.
 pub(super) async fn clock(State(stage): State<Stage>) -> Json<Value> {
@@ -64,6 +64,9 @@ pub(super) async fn set(
     Ok(Json(json(&stage)))
 }
 
+/// The longest advance of one request.
+const LONGEST_ADVANCE: Delay = Delay::from_millis(366 * 86_400_000);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AdvanceBody {
@@ -77,6 +80,13 @@ pub(super) async fn advance(
 ) -> Result<Json<Value>, HttpError> {
     let AdvanceBody { by } = read(request, r#"{"by":"25s"}"#).await?;
     let mock = stage.mock();
+    if by > LONGEST_ADVANCE {
+        let message = format!("by: expected at most {LONGEST_ADVANCE}, found {by}");
+        return Err(HttpError::bad_request(message));
+    }
+    if mock.now_ms().saturating_add(by.as_millis()) > LATEST_START * 1_000 {
+        return Err(HttpError::bad_request("by: the clock would pass the end of the year 9999"));
+    }
     mock.clock().advance(by.duration()).await;
     stage.settled().await;
     let mut json = json(&stage);

@@ -7,7 +7,7 @@ use host_sdk::{Clock, EngineStatus, PresenceUpdate, SessionStatus};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Happened, Heard, MockEngine, link::Link};
+use super::{Happened, Heard, MAX_LATE, MockEngine, link::Link};
 use crate::{
     delay::Delay,
     faults::{Disconnect, Fate, with_unknown_status},
@@ -34,9 +34,14 @@ impl MockEngine {
         }
         let stanza = if fate.unknown { with_unknown_status(stanza) } else { stanza };
         let Some(late) = fate.late else { return self.pass(session, &link, stanza, fate).await };
+        let Ok(place) = link.late().try_acquire_owned() else {
+            tracing::warn!(session, %stanza, "{MAX_LATE} stanzas are late; this one is dropped");
+            return Vec::new();
+        };
         let (connection, session) = (link.connection(), session.to_owned());
         self.later(late, connection, move |engine| async move {
             engine.pass(&session, &link, stanza, fate).await;
+            drop(place);
         });
         Vec::new()
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use host_sdk::{EngineEvents, Me};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{account::Account, outlet::Outlet};
+use super::{MAX_LATE, account::Account, outlet::Outlet};
 use crate::{
     faults::{Dice, Fate, Faults},
     journal::Journal,
@@ -38,6 +39,8 @@ struct Inner {
     dice: Dice,
     /// A stanza that the next one overtakes.
     held: Option<Held>,
+    /// A permit per stanza that a fault may still delay.
+    late: Arc<Semaphore>,
     /// Cancelled by a reset, and with it the other two.
     life: CancellationToken,
     /// Cancelled when the connection ends: what is on its way on it does not arrive.
@@ -75,6 +78,7 @@ impl Link {
             faults: Faults::default(),
             dice: Dice::new(seed, &session.name),
             held: None,
+            late: Arc::new(Semaphore::new(MAX_LATE)),
             connection: life.child_token(),
             faulty: life.child_token(),
             life,
@@ -185,6 +189,10 @@ impl Link {
         let released = CancellationToken::new();
         self.0.lock().held = Some(Held { stanza, fate, released: released.clone() });
         released
+    }
+
+    pub(super) fn late(&self) -> Arc<Semaphore> {
+        self.0.lock().late.clone()
     }
 
     pub(super) fn take_held(&self) -> Option<Held> {

@@ -23,7 +23,19 @@ use crate::{
 };
 
 /// The latest start: the end of the year 9999, in Unix seconds.
-const LATEST_START: u64 = 253_402_300_799;
+pub(crate) const LATEST_START: u64 = 253_402_300_799;
+
+/// The most errors that are listed. Each can take time in proportion to the scenario.
+const MAX_ERRORS: usize = 100;
+
+/// The longest name of a contact or group, in bytes.
+const MAX_NAME: usize = 100;
+
+/// The most sessions of a scenario.
+const MAX_SESSIONS: usize = 1_000;
+
+/// The most subscriptions before the first step: NOWEB sessions times subscribed chats.
+const MAX_SUBSCRIPTIONS: usize = 1_000_000;
 
 /// Reads a text; what it includes is looked for beside `path`.
 pub(super) fn parse(
@@ -106,8 +118,12 @@ impl Checker {
             self.scenario.subscribe =
                 Some(names.iter().map(|name| name.get_ref().clone()).collect());
         }
+        self.bound_sessions(root);
         for source in sources {
             for step in &source.file.timeline {
+                if self.is_full() {
+                    return;
+                }
                 self.step(source, step);
             }
         }
@@ -115,7 +131,38 @@ impl Checker {
     }
 
     fn wrong(&mut self, source: &Source, span: &Range<usize>, message: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::at(&source.name, &source.text, span, message.into()));
+        if self.is_full() {
+            return;
+        }
+        let mut message = message.into();
+        if self.diagnostics.len() + 1 == MAX_ERRORS {
+            message.push_str("; further errors are not listed");
+        }
+        self.diagnostics.push(Diagnostic::at(&source.name, &source.text, span, message));
+    }
+
+    fn is_full(&self) -> bool {
+        self.diagnostics.len() == MAX_ERRORS
+    }
+
+    fn bound_sessions(&mut self, root: &Source) {
+        let first = root.file.sessions.keys().map(Spanned::span).min_by_key(|span| span.start);
+        let place = first.unwrap_or(0..0);
+        let sessions = self.scenario.sessions.len();
+        if sessions > MAX_SESSIONS {
+            let message = format!("expected at most {MAX_SESSIONS} sessions, found {sessions}");
+            return self.wrong(root, &place, message);
+        }
+        let noweb = self.scenario.sessions.iter().filter(|it| it.engine == "NOWEB").count();
+        let chats = self.scenario.subscription_count();
+        let subscriptions = noweb.saturating_mul(chats);
+        if subscriptions > MAX_SUBSCRIPTIONS {
+            let message = format!(
+                "sessions times subscribed chats: expected at most {MAX_SUBSCRIPTIONS}, found \
+                 {subscriptions}; subscribe to fewer with `subscribe`"
+            );
+            self.wrong(root, &place, message);
+        }
     }
 
     fn start(&mut self, source: &Source) {
@@ -231,6 +278,11 @@ impl Checker {
     }
 
     fn new_name(&mut self, source: &Source, name: &Spanned<String>) {
+        if name.get_ref().len() > MAX_NAME {
+            let found = name.get_ref().len();
+            let message = format!("the name has {found} bytes; expected at most {MAX_NAME}");
+            self.wrong(source, &name.span(), message);
+        }
         if self.is_contact(name.get_ref()) || self.is_group(name.get_ref()) {
             let message = format!("the name {:?} is already used", name.get_ref());
             self.wrong(source, &name.span(), message);
@@ -247,7 +299,7 @@ impl Checker {
     }
 
     fn known_contact(&mut self, source: &Source, name: &Spanned<String>) {
-        if !self.is_contact(name.get_ref()) {
+        if !self.is_full() && !self.is_contact(name.get_ref()) {
             let contacts = self.scenario.contacts.keys().map(String::as_str);
             let hint = did_you_mean(name.get_ref(), contacts);
             let message = format!("there is no contact {:?}{hint}", name.get_ref());
@@ -256,7 +308,7 @@ impl Checker {
     }
 
     fn known_group(&mut self, source: &Source, name: &Spanned<String>) {
-        if !self.is_group(name.get_ref()) {
+        if !self.is_full() && !self.is_group(name.get_ref()) {
             let groups = self.scenario.groups.keys().map(String::as_str);
             let hint = did_you_mean(name.get_ref(), groups);
             let message = format!("there is no group {:?}{hint}", name.get_ref());
@@ -265,7 +317,7 @@ impl Checker {
     }
 
     fn known(&mut self, source: &Source, name: &Spanned<String>) {
-        if !self.is_contact(name.get_ref()) && !self.is_group(name.get_ref()) {
+        if !self.is_full() && !self.is_contact(name.get_ref()) && !self.is_group(name.get_ref()) {
             let names = self.scenario.contacts.keys().chain(self.scenario.groups.keys());
             let hint = did_you_mean(name.get_ref(), names.map(String::as_str));
             let message = format!("there is no contact or group {:?}{hint}", name.get_ref());

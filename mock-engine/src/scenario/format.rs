@@ -50,15 +50,16 @@ pub struct File {
     /// WhatsApp's rules, each of which can be switched off.
     #[serde(default)]
     pub rules: Option<Rules>,
-    /// The sessions that watch; one called default unless said.
+    /// The sessions that watch; one called default unless said. Up to 1,000, and up to 1,000,000 subscriptions:
+    /// NOWEB sessions times subscribed chats.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, SessionTable>")]
     pub sessions: BTreeMap<Spanned<String>, SessionTable>,
-    /// The contacts, by a name that the rest of the file uses.
+    /// The contacts, by a name of up to 100 bytes that the rest of the file uses.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, ContactTable>")]
     pub contacts: BTreeMap<Spanned<String>, ContactTable>,
-    /// The groups, by a name that the rest of the file uses.
+    /// The groups, by a name of up to 100 bytes that the rest of the file uses.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, GroupTable>")]
     pub groups: BTreeMap<Spanned<String>, GroupTable>,

@@ -56,6 +56,27 @@ async fn a_stanza_is_applied_when_its_request_is_answered() {
 }
 
 #[tokio::test]
+async fn an_advance_is_bounded_by_its_length_and_by_the_year() {
+    let waha = waha().await;
+    let advance = |by: &'static str| {
+        let waha = &waha;
+        async move {
+            let (status, body) = post(waha, "/mock/clock/advance", json!({ "by": by })).await;
+            (status, body["message"].as_str().unwrap_or_default().to_owned())
+        }
+    };
+    assert_eq!(advance("366d").await.0, 200);
+    let before = waha.engine().now_ms();
+    let expected = "by: expected at most 366d, found 366d1ms";
+    assert_eq!(advance("366d1ms").await, (400, expected.to_owned()));
+    waha.engine().clock().show(253_402_300_799_000);
+    let expected = "by: the clock would pass the end of the year 9999";
+    assert_eq!(advance("1ms").await, (400, expected.to_owned()));
+    waha.engine().clock().show(before);
+    assert_eq!(advance("1ms").await.0, 200);
+}
+
+#[tokio::test]
 async fn an_event_is_handed_over_as_it_is() {
     let waha = waha().await;
     let data = json!({ "id": "777@s.whatsapp.net", "presences": { "777@s.whatsapp.net": { "lastKnownPresence": "paused" } } });

@@ -171,6 +171,23 @@ async fn an_unknown_status_leaves_messages_alone() {
 }
 
 #[tokio::test]
+async fn up_to_10000_stanzas_are_delayed_at_the_same_time() {
+    let waha = waha().await;
+    set(&waha, json!({ "delay": { "probability": 1, "by": "1h" } })).await;
+    let seen = watch(&waha);
+    for _ in 0..10_001 {
+        waha.engine().contact("alice").types().await.unwrap();
+    }
+    waha.advance("1h".parse().unwrap()).await;
+    let arrived = taken(&seen).iter().filter(|it| it.ends_with(" composing")).count();
+    assert_eq!(arrived, 10_000);
+    waha.engine().contact("alice").types().await.unwrap();
+    waha.advance("1h".parse().unwrap()).await;
+    let arrived = taken(&seen).iter().filter(|it| it.ends_with(" composing")).count();
+    assert_eq!(arrived, 1, "what arrived makes room");
+}
+
+#[tokio::test]
 async fn what_is_on_its_way_is_lost_with_the_connection() {
     let waha = waha().await;
     let connection = "/mock/sessions/default/connection";

@@ -73,6 +73,35 @@ fn times_numbers_and_nodes_are_looked_at() {
 }
 
 #[test]
+fn names_sessions_and_subscriptions_are_bounded() {
+    let name = "a".repeat(101);
+    let all = errors(&format!("[contacts.{name}]\nphone = \"1001\""));
+    assert_eq!(all, ["s.toml:1:11: the name has 101 bytes; expected at most 100"]);
+    let sessions =
+        |count: usize| (0..count).map(|it| format!("[sessions.s{it}]\n")).collect::<String>();
+    assert_eq!(errors(&sessions(1_000)), [""; 0]);
+    let all = errors(&sessions(1_001));
+    assert_eq!(all, ["s.toml:1:11: expected at most 1000 sessions, found 1001"]);
+    let all = errors(&format!("{}[traffic]\ncontacts = 10000", sessions(101)));
+    assert_eq!(
+        all,
+        ["s.toml:1:11: sessions times subscribed chats: expected at most 1000000, found 1010000; \
+          subscribe to fewer with `subscribe`"]
+    );
+    let some = format!("subscribe = []\n{}[traffic]\ncontacts = 10000", sessions(101));
+    assert_eq!(errors(&some), [""; 0]);
+}
+
+#[test]
+fn a_hundred_errors_are_listed() {
+    let step = "[[timeline]]\nat = \"1s\"\nwho = \"eve\"\ndoes = \"online\"\n";
+    let all = errors(&step.repeat(101));
+    assert_eq!(all.len(), 100);
+    assert_eq!(all[98], "s.toml:395:7: there is no contact \"eve\"");
+    assert!(all[99].ends_with("\"eve\"; further errors are not listed"), "{}", all[99]);
+}
+
+#[test]
 fn what_could_not_be_played_is_wrong() {
     let said = [
         errors("start = 9223372036854775807"),
