@@ -1,4 +1,6 @@
-//! One receiver: what waits for it, whether it is up, and who works for it.
+//! One webhook receiver: its waiting events, whether it is up, and its workers.
+//!
+//! One file of over 400 lines: everything here happens under the endpoint's one lock.
 
 mod outcome;
 
