@@ -1,5 +1,7 @@
 //! A generated population that behaves believably: it comes online in spells, types in bursts, and
 //! sleeps at night. All of it follows from the seed.
+//!
+//! One file of over 400 lines: the table of the format, its bounds and what is generated from them belong together.
 
 use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
 

@@ -64,7 +64,7 @@ async fn chat(State(server): State<WhatsApp>, upgrade: WebSocketUpgrade) -> Resp
     })
 }
 
-/// `GET /mock/whatsapp`: the devices, who waits to be linked, and what was not known.
+/// `GET /mock/whatsapp`: the devices, the pending links, and the unknown requests.
 async fn overview(State(server): State<WhatsApp>) -> Json<Value> {
     let devices: Vec<Value> = server
         .all_devices()

@@ -30,7 +30,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 /// How long a client that was told why its connection ends may take to end it, in real time.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Why a connection ends that nobody closed.
+/// The reason why a connection ends that neither side closed.
 #[derive(Debug, Error)]
 enum Broken {
     #[error(transparent)]

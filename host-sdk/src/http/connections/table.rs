@@ -177,7 +177,7 @@ impl ConnectionCounts {
     }
 }
 
-/// All connections of one listener, oldest first. The accept loop adds them, a connection's end takes
+/// All connections of one listener, in no order. The accept loop adds them, a connection's end takes
 /// it out, and the beat goes through them; the lock is held for one of these at a time.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -247,7 +247,7 @@ impl Table {
 
     pub(super) fn leave(&self, watch: &Watch) {
         let mut inner = self.inner.lock();
-        // In the order of their ages no longer, but the oldest is looked for by its time anyway.
+        // Eviction looks for the oldest by its time, so the order does not matter.
         if inner.connections.swap_remove(&watch.number).is_none() {
             return;
         }
